@@ -1,0 +1,1 @@
+"""Async lip-sync jobs on Kling AI: many at once, paid exactly once each."""
