@@ -1,0 +1,210 @@
+"""The contracts: what a transport, a clock and a journal promise, each raise included."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Protocol, TypeVar
+
+from attrs import field, frozen
+
+from .events import Event, Outcome
+from .models import FaceSession, Status
+
+SomeEvent = TypeVar("SomeEvent", bound=Event)
+
+
+class Clock(Protocol):
+    """Time, injected everywhere so that tests can move it."""
+
+    def wall(self) -> float:
+        """Unix time in seconds; may jump when the machine's clock is set."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment; never goes back; the time that ``anyio.sleep`` sleeps on."""
+
+
+class Body(Protocol):
+    """A request's body, written in slices as it is sent; a second send starts over."""
+
+    @property
+    def length(self) -> int:
+        """Its exact length in bytes."""
+
+    @property
+    def content_type(self) -> str:
+        """Its media type."""
+
+    def slices(self) -> Iterator[bytes]:
+        """The body from its beginning, in pieces of at most some hundred KB.
+
+        Raises OSError where a file cannot be read.
+        """
+
+
+@frozen(kw_only=True)
+class Request:
+    """One HTTP request, complete but for the connection.
+
+    ``read_timeout`` is in seconds, ``largest_answer`` in bytes.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(factory=dict, repr=False)
+    body: Body | None = field(default=None, repr=False)
+    read_timeout: float = 60.0
+    largest_answer: int = 16 * 1024 * 1024
+
+
+@frozen(kw_only=True)
+class Response:
+    """One HTTP answer, read to its end; header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(factory=dict)
+    body: bytes = field(default=b"", repr=False)
+
+
+class Transport(Protocol):
+    """Carries one request; knows HTTP, never Kling."""
+
+    async def send(self, request: Request) -> Response:
+        """The answer, whatever its status; redirects are not followed.
+
+        Raises ``NotSent`` where the request surely did not leave whole, ``AnswerLost`` for everything else that goes
+        wrong on the way, an answer larger than ``request.largest_answer`` among it. Anything else that a foreign
+        transport raises is taken as ``AnswerLost``.
+        """
+
+    async def aclose(self) -> None:
+        """Closes what this transport opened itself."""
+
+
+class Pacer(Protocol):
+    """Says when the next request may leave."""
+
+    async def wait(self) -> None:
+        """Returns when it is this request's turn.
+
+        Raises ``JournalError`` where the pace is kept in a journal that fails.
+        """
+
+
+class NoSlot(Exception):
+    """The journal holds as many slots as the ceiling allows; the event was not written."""
+
+
+@frozen
+class Claim:
+    """The right to write about one job, held by one owner."""
+
+    key: str
+    owner: str
+
+
+@frozen(kw_only=True)
+class Admission:
+    """What the journal knows of a job as it is claimed: its events so far, and whether its settings differ from
+    those it was first given with.
+    """
+
+    claim: Claim
+    events: tuple[Event, ...]
+    changed: bool = False
+
+
+@frozen(kw_only=True)
+class JobRow:
+    """One job as the journal keeps it, without its events.
+
+    ``settings`` is what may not change, ``outcome`` how it stands.
+    """
+
+    key: str
+    settings: str
+    version: int
+    attempt: int
+    status: Status
+    holds_slot: bool
+    outcome: Outcome | None
+
+
+@frozen(kw_only=True)
+class Totals:
+    """A journal in numbers: jobs by status, slots held, and units spent, reserved by running tasks, and in doubt."""
+
+    jobs: Mapping[Status, int]
+    slots: int
+    spent: Decimal
+    reserved: Decimal
+    in_doubt: Decimal
+
+
+class Journal(Protocol):
+    """Keeps the events, and counts claims, slots and money; belongs to one account.
+
+    Every method raises ``JournalError`` where the journal cannot be read or written.
+    """
+
+    @property
+    def journal_id(self) -> str:
+        """The journal's own random id, from which external task ids are derived."""
+
+    async def open(self, account: str) -> None:
+        """Opens it for ``account`` (a string that names gateway, host and credential, without the secret).
+
+        Raises ``JournalError`` where it is corrupt, foreign, newer, in use, not writable, or belongs to another account
+        and has open jobs.
+        """
+
+    async def aclose(self) -> None:
+        """Gives the claims back and closes the file."""
+
+    async def admit(self, key: str, settings: str) -> Admission:
+        """Claims the job, adding it if it is new.
+
+        ``settings`` is compared with what it was first given. Raises ``ClaimLost`` where another owner has it.
+        """
+
+    async def replace_settings(self, claim: Claim, settings: str) -> None:
+        """Takes new settings for a job that has neither a running task, a result nor a doubt."""
+
+    async def append(
+        self,
+        claim: Claim,
+        event: SomeEvent,
+        *,
+        after: int,
+        outcome: Outcome,
+        slots: int | None = None,
+        budget: Decimal | None = None,
+    ) -> SomeEvent:
+        """Writes ``event`` if the job's last version is ``after``, and gives it back with its ``seq``, ``at`` and
+        ``version``.
+
+        ``outcome`` is how the job stands once the event is written. For an event that takes a slot, the claim, the
+        ceiling ``slots``, the ``budget`` and the event are one transaction. The event is on disk when this returns.
+        Raises ``ClaimLost``, ``NoSlot``, ``BudgetExceeded``.
+        """
+
+    async def events(self, *, after: int = 0, key: str | None = None) -> Sequence[Event]:
+        """Up to 1000 events in order, from ``seq`` ``after`` on, of one job or of all."""
+
+    def rows(self) -> AsyncIterator[JobRow]:
+        """Every job in the order it was first given."""
+
+    async def row(self, key: str) -> JobRow | None:
+        """One job, or ``None`` where the journal does not know it."""
+
+    async def holders(self) -> Sequence[JobRow]:
+        """The jobs that hold a slot."""
+
+    async def totals(self) -> Totals:
+        """The journal in numbers."""
+
+    async def session(self, video: str) -> tuple[FaceSession, float] | None:
+        """The face session kept for a video and the Unix time it was made, or ``None``."""
+
+    async def keep_session(self, video: str, session: FaceSession, made_at: float) -> None:
+        """Keeps a face session for other jobs on the same video, and for the next run."""

@@ -1,0 +1,313 @@
+"""The facts about jobs: one vocabulary for the journal, the progress feed and the log; and the outcome they add up to.
+
+An event says what it means for the counters as well: whether the job holds a slot from then on (``slot``), what it
+reserves (``reserves``) and what was spent (``spends``), in units. So a journal can count without knowing the workflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import ClassVar
+
+from attrs import field, frozen
+
+from .errors import ErrorRecord, KlingError
+from .models import Face, FaceSession, Plan, SpokenAudio, Status, Task
+
+NOTHING = Decimal(0)
+
+
+@frozen(kw_only=True)
+class Event:
+    """One durable fact about a job.
+
+    ``seq`` orders all events of a journal, ``version`` those of a job from 1 on; ``at`` is Unix time in seconds. The
+    journal fills these in.
+    """
+
+    slot: ClassVar[bool | None] = None
+    """Whether the job holds a slot after it; ``None``: as before."""
+
+    seq: int = 0
+    key: str = ""
+    version: int = 0
+    attempt: int = 1
+    at: float = 0.0
+
+    @property
+    def reserves(self) -> Decimal | None:
+        """Units reserved for the job after it; ``None``: as before."""
+        return None
+
+    @property
+    def spends(self) -> Decimal:
+        """Units spent by it."""
+        return NOTHING
+
+
+@frozen(kw_only=True)
+class Checked(Event):
+    """Local checks found nothing against the job. Durations are ms, ``None`` where they could not be known."""
+
+    video_duration_ms: int | None = None
+    sound_duration_ms: int | None = None
+
+
+@frozen(kw_only=True)
+class JobRefused(Event):
+    """The job cannot go on, decided here before any task was created: nothing was paid for its task."""
+
+    error: ErrorRecord
+
+
+@frozen(kw_only=True)
+class SpeechMade(Event):
+    """Kling spoke the job's text."""
+
+    audio: SpokenAudio
+    units: Decimal = NOTHING
+
+    @property
+    def spends(self) -> Decimal:
+        """What the speech cost."""
+        return self.units
+
+
+@frozen(kw_only=True)
+class FacesIdentified(Event):
+    """The job has a face session, made at ``made_at`` (Unix time); ``units`` is 0 where another job paid for it."""
+
+    session: FaceSession
+    made_at: float
+    units: Decimal = NOTHING
+
+    @property
+    def spends(self) -> Decimal:
+        """What identify cost this job."""
+        return self.units
+
+
+@frozen(kw_only=True)
+class FaceChosen(Event):
+    """A face was chosen, and why."""
+
+    face: Face
+    reason: str
+
+
+@frozen(kw_only=True)
+class Planned(Event):
+    """Where the sound will go."""
+
+    plan: Plan
+
+
+@frozen(kw_only=True)
+class StepFailed(Event):
+    """A step failed in a way that may pass by itself, before anything was paid: this run leaves the job there, the
+    next takes it up again.
+    """
+
+    error: ErrorRecord
+
+
+@frozen(kw_only=True)
+class SessionExpired(Event):
+    """The face session is too old to create with, or Kling does not know it any more: faces are identified again."""
+
+    slot = False
+
+    @property
+    def reserves(self) -> Decimal | None:
+        """Nothing is reserved any more."""
+        return NOTHING
+
+
+@frozen(kw_only=True)
+class CreateIntended(Event):
+    """A task is about to be bought under ``external_task_id``: written before the request leaves."""
+
+    slot = True
+    external_task_id: str
+    units: Decimal = NOTHING
+
+    @property
+    def reserves(self) -> Decimal | None:
+        """The worst case that the task may cost."""
+        return self.units
+
+
+@frozen(kw_only=True)
+class TaskCreated(Event):
+    """Kling accepted the task."""
+
+    task_id: str
+
+
+@frozen(kw_only=True)
+class CreateRefused(Event):
+    """Kling refused the task for good: nothing was created."""
+
+    slot = False
+    error: ErrorRecord
+
+    @property
+    def reserves(self) -> Decimal | None:
+        """Nothing is reserved any more."""
+        return NOTHING
+
+
+@frozen(kw_only=True)
+class CreateNotTaken(Event):
+    """Kling surely did not take the task now (slots full, too fast, nothing sent): the same attempt intends again."""
+
+    slot = False
+    error: ErrorRecord
+    pauses: bool = False
+    """Whether this run leaves the job there."""
+
+    @property
+    def reserves(self) -> Decimal | None:
+        """Nothing is reserved any more."""
+        return NOTHING
+
+
+@frozen(kw_only=True)
+class CreateUnanswered(Event):
+    """The request left and nobody knows what became of it: look before anything else."""
+
+    error: ErrorRecord
+
+
+@frozen(kw_only=True)
+class TaskFound(Event):
+    """A task with this attempt's external id exists at Kling already."""
+
+    slot = True
+    task_id: str
+
+
+@frozen(kw_only=True)
+class TaskAbsent(Event):
+    """A thorough look proved that the attempt's task does not exist: it may be created under the same external id."""
+
+
+@frozen(kw_only=True)
+class DoubtRemains(Event):
+    """Nobody can tell whether the task was created: the money stays reserved, the job waits for the caller's
+    decision.
+    """
+
+    slot = False
+    error: ErrorRecord
+
+
+@frozen(kw_only=True)
+class SlotPresumedFree(Event):
+    """The task is past its time limit: it is still looked at, but its slot is lent out."""
+
+    slot = False
+
+
+@frozen(kw_only=True)
+class TaskEnded(Event):
+    """The task ended at Kling, with a video or without.
+
+    ``units`` is what Kling said it cost, or the price table's word.
+    """
+
+    slot = False
+    task: Task
+    units: Decimal = NOTHING
+
+    @property
+    def reserves(self) -> Decimal | None:
+        """Nothing is reserved any more."""
+        return NOTHING
+
+    @property
+    def spends(self) -> Decimal:
+        """What the task cost."""
+        return self.units
+
+
+@frozen(kw_only=True)
+class ResultFetched(Event):
+    """The video is on disk, whole."""
+
+    file: Path
+    size: int
+
+
+@frozen(kw_only=True)
+class FetchFailed(Event):
+    """The video could not be fetched this time; it is paid and still at Kling."""
+
+    error: ErrorRecord
+
+
+@frozen(kw_only=True)
+class AttemptStarted(Event):
+    """The job starts afresh after a failed attempt, with an external id of its own."""
+
+
+EVENTS: Mapping[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}
+"""Every kind of event by its name, as the journal writes it."""
+
+
+@frozen(kw_only=True)
+class Result:
+    """What a job that succeeded gives.
+
+    ``units`` is what all of the job cost; ``file`` is ``None`` where nothing was to be fetched.
+    """
+
+    video_url: str | None
+    watermark_url: str | None
+    file: Path | None
+    task: Task
+    units: Decimal
+
+
+@frozen(kw_only=True)
+class Outcome:
+    """How a job stands at the end of a run.
+
+    ``error`` is set for every status but ``succeeded``, and there too when only the download failed. ``attempts``
+    counts the tasks tried. ``elapsed`` is the seconds from the intent to the task's end. ``units`` were spent,
+    ``units_in_doubt`` may have been.
+    """
+
+    key: str
+    status: Status
+    attempts: int = 1
+    task: Task | None = None
+    task_id: str | None = None
+    external_task_id: str | None = None
+    face: Face | None = None
+    plan: Plan | None = None
+    file: Path | None = None
+    elapsed: float | None = None
+    units: Decimal = NOTHING
+    units_in_doubt: Decimal = NOTHING
+    record: ErrorRecord | None = None
+    meta: Mapping[str, str] = field(factory=dict)
+
+    @property
+    def error(self) -> KlingError | None:
+        """What went wrong, as an error of ``kling_lipsync.errors``, or ``None``."""
+        return self.record.revive(self.key, self.task) if self.record else None
+
+    def result(self) -> Result:
+        """The result of a job that succeeded. Raises the job's error where there is none."""
+        if self.status is not Status.SUCCEEDED or self.task is None:
+            raise self.error or KlingError(f"job {self.key!r} has no result: it is {self.status}")
+        return Result(
+            video_url=self.task.video_url,
+            watermark_url=self.task.watermark_url,
+            file=self.file,
+            task=self.task,
+            units=self.units,
+        )

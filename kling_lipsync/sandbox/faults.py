@@ -1,0 +1,128 @@
+"""Failures on demand: which request, how often, before or after the sandbox has acted."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from attrs import asdict, define, field
+from attrs.validators import ge, in_, instance_of, le, optional
+
+from kling_lipsync.sandbox.refusals import REFUSALS, wrong
+
+KINDS = {
+    **{str(code): f"answers Kling's code {code}" for code in REFUSALS},
+    "502": "answers a proxy's HTML page with HTTP 502",
+    "429": "answers HTTP 429 without a code of Kling's",
+    "html": "answers an HTML page with HTTP 200",
+    "drop": "closes the connection without a byte of an answer",
+    "cut": "closes the connection after half of the answer",
+    "stall": "answers after ``seconds``",
+    "fail": "the task that this create makes will fail with ``message``",
+    "stuck": "the task that this create makes will stay in processing for ever",
+}
+"""Every kind of fault, with what it does."""
+
+TASK_KINDS = frozenset({"fail", "stuck"})
+ENDPOINTS = (
+    "identify", "create", "query", "list", "tts", "costs",
+    "one_step_create", "one_step_query", "one_step_list", "media", "results", "*",
+)  # fmt: skip
+"""The names by which faults and statistics call the endpoints; ``*`` is any of them."""
+
+
+class When(Enum):
+    """Whether a fault strikes before the request is carried out, or after it was."""
+
+    BEFORE = "before"
+    AFTER = "after"
+
+
+@define(kw_only=True)
+class Fault:
+    """One rule: strikes the requests to ``endpoint`` with ``probability``, at most ``count`` times, after letting
+    ``skip`` of them pass. `KINDS` lists what ``kind`` may be."""
+
+    kind: str = field(validator=in_(KINDS))
+    endpoint: str = field(default="*", validator=in_(ENDPOINTS))
+    when: When = field(default=When.BEFORE, converter=When)
+    probability: float = field(default=1.0, validator=[instance_of(int | float), ge(0), le(1)])
+    count: int | None = field(default=None, validator=optional([instance_of(int), ge(0)]))
+    skip: int = field(default=0, validator=[instance_of(int), ge(0)])
+    seconds: float = field(default=60.0, validator=[instance_of(int | float), ge(0)])
+    retry_after: float | None = field(default=None, validator=optional(instance_of(int | float)))
+    message: str | None = field(default=None, validator=optional(instance_of(str)))
+    struck: int = field(default=0, init=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The rule and how often it struck, for JSON."""
+        return asdict(self, value_serializer=lambda _, __, value: value.value if isinstance(value, When) else value)
+
+
+@define
+class Faults:
+    """The rules in force. The first that fits a request strikes; task faults are drawn apart from the others."""
+
+    seed: int = 0
+    rules: list[Fault] = field(factory=list, init=False)
+    _chance: random.Random = field(init=False, repr=False)
+
+    @_chance.default
+    def _seeded(self) -> random.Random:
+        return random.Random(self.seed)  # noqa: S311 - it picks requests, it keeps no secrets
+
+    def add(self, kind: str, **rule: Any) -> Fault:
+        """Puts a rule in force; the keywords are the fields of `Fault`.
+
+        Raises:
+            ValueError, TypeError: a field has no such name or value.
+        """
+        fault = Fault(kind=kind, **rule)
+        self.rules.append(fault)
+        return fault
+
+    def add_json(self, rules: object) -> list[Fault]:
+        """Puts one rule or a list of rules in force, as JSON has them.
+
+        Raises:
+            Refused: 1201 for a rule that is not one.
+        """
+        many = rules if isinstance(rules, list) else [rules]
+        if not all(isinstance(rule, Mapping) and isinstance(rule.get("kind"), str) for rule in many):
+            raise wrong("a fault is an object with a kind, one of " + ", ".join(KINDS))
+        try:
+            faults = [Fault(**rule) for rule in many]
+        except (ValueError, TypeError) as error:
+            raise wrong(f"fault: {error.args[0]}") from error
+        self.rules += faults
+        return faults
+
+    def clear(self) -> None:
+        """No more faults."""
+        self.rules.clear()
+
+    def draw(self, endpoint: str, when: When) -> Fault | None:
+        """The fault that strikes this request now, if any."""
+        return self._first(fault for fault in self.rules if fault.kind not in TASK_KINDS and fault.when is when
+                           and fault.endpoint in (endpoint, "*"))
+
+    def draw_fate(self, endpoint: str) -> Fault | None:
+        """The fault that strikes the task which this request makes, if any."""
+        return self._first(fault for fault in self.rules if fault.kind in TASK_KINDS
+                           and fault.endpoint in (endpoint, "*"))
+
+    def _first(self, fitting: Any) -> Fault | None:
+        return next((fault for fault in fitting if self._strikes(fault)), None)
+
+    def _strikes(self, fault: Fault) -> bool:
+        if fault.count is not None and fault.struck >= fault.count:
+            return False
+        if fault.skip > 0:
+            fault.skip -= 1
+            return False
+        if fault.probability < 1 and self._chance.random() >= fault.probability:
+            return False
+        fault.struck += 1
+        return True

@@ -1,0 +1,159 @@
+"""Result videos: the source's picture with the new sound mixed in, and the same with a visible mark."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from av.filter import Graph
+from av.filter.context import FilterContext
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from kling_lipsync.sandbox.model import Mix, VideoFacts
+
+RATE = 44_100
+SAMPLES = "sample_fmts=fltp:sample_rates=44100:channel_layouts=stereo"
+MARK = ("1111", "1000", "1011", "1001", "1111")
+"""The mark's picture: a letter G of blocks, drawn into the lower right corner."""
+
+
+def render_result(source: Path, facts: VideoFacts, sound: Path, mix: Mix, into: Path) -> None:
+    """Writes an mp4 of the source's length: its picture as it is, its sound and the new one mixed."""
+    with av.open(str(source)) as video, av.open(str(into), "w", format="mp4", options=FASTSTART) as result:
+        picture = result.add_stream_from_template(video.streams.video[0])
+        track = result.add_stream("aac", rate=RATE, layout="stereo")
+        frames = _mixed(source if facts.has_sound else None, sound, mix, facts.duration_ms)
+        _write(result, _copied(video, picture), _encoded(track, frames))
+
+
+def render_watermarked(source: Path, into: Path) -> None:
+    """Writes an mp4 whose picture is encoded anew with a mark in it; the sound stays as it is."""
+    with av.open(str(source)) as video, av.open(str(source)) as sound, \
+            av.open(str(into), "w", format="mp4", options=FASTSTART) as result:
+        original = video.streams.video[0]
+        picture = result.add_stream("libx264", rate=original.average_rate, options={"preset": "veryfast", "crf": "23"})
+        picture.width, picture.height, picture.pix_fmt = original.width, original.height, "yuv420p"
+        picture.time_base = original.time_base
+        track = result.add_stream_from_template(sound.streams.audio[0])
+        _write(result, _encoded(picture, _marked(video, original)), _copied_sound(sound, track))
+
+
+FASTSTART = {"movflags": "+faststart"}
+
+
+def _write(result: OutputContainer, *streams: Iterator[Packet]) -> None:
+    """Both streams' packets in the order of their time."""
+    for packet in heapq.merge(*streams, key=_decoding_time):
+        result.mux(packet)
+
+
+def _decoding_time(packet: Packet) -> Fraction:
+    return packet.dts * packet.time_base if packet.dts is not None else Fraction(0)
+
+
+def _copied(source: InputContainer, target: VideoStream) -> Iterator[Packet]:
+    for packet in source.demux(source.streams.video[0]):
+        if packet.dts is not None:
+            packet.stream = target
+            yield packet
+
+
+def _copied_sound(source: InputContainer, target: AudioStream) -> Iterator[Packet]:
+    for packet in source.demux(source.streams.audio[0]):
+        if packet.dts is not None:
+            packet.stream = target
+            yield packet
+
+
+def _encoded(stream: AudioStream | VideoStream, frames: Iterable[AudioFrame] | Iterable[VideoFrame]) -> Iterator[Packet]:
+    for frame in frames:
+        yield from stream.encode(frame)
+    yield from stream.encode(None)
+
+
+def _mixed(original: Path | None, sound: Path, mix: Mix, duration_ms: int) -> Iterator[AudioFrame]:
+    """Frames of exactly ``duration_ms``: what is heard of the original, and the crop where it was put."""
+    graph = Graph()
+    crop = f"start={mix.start_ms / 1000}:end={mix.end_ms / 1000}"
+    inserted = _Branch(graph, sound, [
+        ("atrim", crop), ("asetpts", "PTS-STARTPTS"), ("volume", str(mix.sound_volume)),
+        ("adelay", f"{mix.insert_ms}:all=1"),
+    ])  # fmt: skip
+    branches = [inserted]
+    if original is not None:
+        branches.append(_Branch(graph, original, [("volume", str(mix.original_volume))]))
+    joined = graph.add("amix", f"inputs={len(branches)}:normalize=0:duration=longest")
+    for index, branch in enumerate(branches):
+        branch.end.link_to(joined, 0, index)
+    sink = _chain(graph, joined, [
+        ("apad", f"whole_dur={duration_ms}ms"), ("atrim", f"end={duration_ms / 1000}"),
+        ("aformat", SAMPLES), ("asetnsamples", "n=1024:p=0"), ("abuffersink", None),
+    ])  # fmt: skip
+    graph.configure()
+    for branch in branches:
+        branch.feed()
+    return _pulled(sink)
+
+
+class _Branch:
+    """One sound on its way into the mix."""
+
+    def __init__(self, graph: Graph, path: Path, filters: list[tuple[str, str]]) -> None:
+        self.path = path
+        with av.open(str(path)) as container:
+            self.start = graph.add_abuffer(template=container.streams.audio[0])
+        # The first sample's own time is kept: a sound may begin later than its picture.
+        self.end = _chain(graph, self.start, [("aformat", SAMPLES), ("aresample", "async=1:first_pts=0"), *filters])
+
+    def feed(self) -> None:
+        """Pushes the whole sound into the graph."""
+        with av.open(str(self.path)) as container:
+            for frame in container.decode(container.streams.audio[0]):
+                self.start.push(frame)
+        self.start.push(None)
+
+
+def _chain(graph: Graph, first: FilterContext, filters: Iterable[tuple[str, str | None]]) -> FilterContext:
+    last = first
+    for name, arguments in filters:
+        following = graph.add(name, arguments)
+        last.link_to(following)
+        last = following
+    return last
+
+
+def _pulled(sink: FilterContext) -> Iterator[AudioFrame]:
+    while True:
+        try:
+            frame = sink.pull()
+        except (av.error.EOFError, av.error.BlockingIOError):
+            return
+        assert isinstance(frame, AudioFrame)  # noqa: S101 - tells the type checker what an audio sink gives
+        yield frame
+
+
+def _marked(video: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    graph = Graph()
+    start = graph.add_buffer(template=stream)
+    size = max(8, stream.height // 60)
+    boxes = [
+        ("drawbox", f"x=iw-{(6 - column) * size}:y=ih-{(7 - row) * size}:w={size}:h={size}:color=white@0.8:t=fill")
+        for row, line in enumerate(MARK)
+        for column, dot in enumerate(line)
+        if dot == "1"
+    ]
+    sink = _chain(graph, start, [*boxes, ("format", "pix_fmts=yuv420p"), ("buffersink", None)])
+    graph.configure()
+    for frame in video.decode(stream):
+        start.push(frame)
+        drawn = sink.pull()
+        assert isinstance(drawn, VideoFrame)  # noqa: S101 - tells the type checker what a video sink gives
+        yield drawn

@@ -1,0 +1,110 @@
+"""What can be set about a sandbox, and how it answers where Kling's documents are silent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+
+from attrs import field, frozen
+from attrs.validators import ge, gt
+
+DAY = 24 * 3600.0
+MIB = 1024 * 1024
+
+
+class Duplicates(Enum):
+    """What a create with an ``external_task_id`` that the account has used already gets."""
+
+    REFUSE = "refuse"
+    RETURN_OLD = "return-old"
+    ALLOW = "allow"
+
+
+class ListOrder(Enum):
+    """The order of a list of tasks, by the time they were created."""
+
+    NEWEST_FIRST = "newest-first"
+    OLDEST_FIRST = "oldest-first"
+    SHUFFLED = "shuffled"
+
+
+class SizeCounted(Enum):
+    """Whether the 5 MB of a sound sent inline are counted before or after base64."""
+
+    DECODED = "decoded"
+    ENCODED = "encoded"
+
+
+@frozen(kw_only=True)
+class Settings:
+    """The sandbox's settings; every time is in seconds.
+
+    ``speed`` divides how long identify, speech and tasks take. Lifetimes and the timestamps in answers stay real.
+    """
+
+    # How long things take, and how many may run.
+    slots: int = field(default=5, validator=ge(1))
+    speed: float = field(default=1.0, validator=gt(0))
+    identify_seconds: float = field(default=15.0, validator=ge(0))
+    speech_seconds: float = field(default=2.0, validator=ge(0))
+    task_seconds: float = field(default=240.0, validator=ge(0))
+    """The median of a lognormal distribution, whose spread is ``task_sigma``: 0 means exactly the median."""
+    task_sigma: float = field(default=0.4, validator=ge(0))
+    seed: int = 0
+
+    # How long things live.
+    session_lifetime: float = field(default=DAY, validator=gt(0))
+    asset_lifetime: float = field(default=30 * DAY, validator=gt(0))
+    """Age at which results, speech and ``video_id`` are gone."""
+    result_url_lifetime: float = field(default=30 * DAY, validator=gt(0))
+    """How long one signed URL opens its file; each query signs anew."""
+
+    # Who may come in. With neither keys nor a pair, any Bearer key is an account of its own.
+    api_keys: frozenset[str] = field(default=frozenset(), converter=frozenset)
+    access_key: str | None = None
+    secret_key: str | None = field(default=None, repr=False)
+    callback_secret: str | None = field(default=None, repr=False)
+    """Signs callbacks by Standard Webhooks (``whsec_…``); without it they are not signed."""
+
+    # Media.
+    media: Path | None = field(default=None, converter=lambda value: None if value is None else Path(value))
+    threads: bool = True
+    """False: media work runs inline, for virtual time."""
+    stand_in: bool = False
+    """True: a URL that cannot be fetched is taken to be the sample clip or sound."""
+
+    # Where the documents are silent; the default is what is documented or likeliest.
+    duplicates: Duplicates = field(default=Duplicates.REFUSE, converter=Duplicates)
+    find_external_ids: bool = True
+    list_order: ListOrder = field(default=ListOrder.NEWEST_FIRST, converter=ListOrder)
+    list_delay: float = field(default=0.0, validator=ge(0))
+    """How late a new task shows up in the list."""
+    size_counted: SizeCounted = field(default=SizeCounted.DECODED, converter=SizeCounted)
+    no_face_is_empty: bool = False
+    """True: a video without a face answers an empty ``face_data`` instead of a refusal."""
+    charge_no_face: bool = False
+    identify_takes_slot: bool = False
+    refuse_early: bool = False
+    """True: a create that finds no free slot is refused before its body is read."""
+    refused_audio: frozenset[str] = field(default=frozenset(), converter=frozenset)
+    """Sound formats (``mp3 wav m4a aac``) that are refused although they are documented."""
+    refuse_unknown_fields: bool = False
+    callback_copies: int = field(default=1, validator=ge(1))
+    callback_reorder: bool = False
+    """True: the news of the start is sent after the news of the end."""
+    face_end_excess_ms: int = field(default=20, validator=ge(0))
+    """By how much ``end_time`` of a face is over-reported; the rule of overlap is held to the true end."""
+    pack_units: float = field(default=10_000.0, validator=gt(0))
+    costs_lag: float = field(default=DAY / 2, validator=ge(0))
+    errors: Mapping[int, str] = field(factory=dict)
+    """Other texts for Kling's codes."""
+
+    # Bounds.
+    body_bytes: int = field(default=16 * MIB, validator=gt(0))
+    keep_sessions: int = field(default=10_000, validator=ge(1))
+    """Sessions kept for an account; the oldest goes first."""
+    keep_tasks: int = field(default=100_000, validator=ge(1))
+    """Tasks kept for an account; the oldest that has ended goes first. Speech and accounts have the same bound."""
+    cache_bytes: int = field(default=4096 * MIB, validator=gt(0))
+    """Bytes of fetched and made files kept on disk; the least recently used goes first."""
