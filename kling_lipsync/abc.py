@@ -167,6 +167,9 @@ class Journal(Protocol):
         ``settings`` is compared with what it was first given. Raises ``ClaimLost`` where another owner has it.
         """
 
+    async def release(self, claim: Claim) -> None:
+        """Gives a claim back, so that the job can be admitted again."""
+
     async def replace_settings(self, claim: Claim, settings: str) -> None:
         """Takes new settings for a job that has neither a running task, a result nor a doubt."""
 

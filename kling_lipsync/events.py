@@ -14,7 +14,7 @@ from typing import ClassVar
 from attrs import field, frozen
 
 from .errors import ErrorRecord, KlingError
-from .models import Face, FaceSession, Plan, SpokenAudio, Status, Task
+from .models import Face, FaceSession, Plan, SpokenAudio, Status, Task, TaskStatus
 
 NOTHING = Decimal(0)
 
@@ -30,11 +30,19 @@ class Event:
     slot: ClassVar[bool | None] = None
     """Whether the job holds a slot after it; ``None``: as before."""
 
+    pauses: ClassVar[bool] = False
+    """Whether this run leaves the job there; a later run takes it up again."""
+
     seq: int = 0
     key: str = ""
     version: int = 0
     attempt: int = 1
     at: float = 0.0
+
+    @property
+    def row(self) -> str:
+        """Its row in the workflow's table of transitions."""
+        return type(self).__name__
 
     @property
     def reserves(self) -> Decimal | None:
@@ -53,11 +61,22 @@ class Checked(Event):
 
     video_duration_ms: int | None = None
     sound_duration_ms: int | None = None
+    to_speak: bool = False
+    one_step: bool = False
+
+    @property
+    def row(self) -> str:
+        """Where the job goes from here depends on its sound and on the gateway's contract."""
+        if self.one_step:
+            return "Checked, one step"
+        return "Checked, to speak" if self.to_speak else "Checked"
 
 
 @frozen(kw_only=True)
 class JobRefused(Event):
-    """The job cannot go on, decided here before any task was created: nothing was paid for its task."""
+    """The job cannot go on, decided here before any task was created; the next run checks it again."""
+
+    pauses = True
 
     error: ErrorRecord
 
@@ -106,11 +125,28 @@ class Planned(Event):
 
 @frozen(kw_only=True)
 class StepFailed(Event):
-    """A step failed in a way that may pass by itself, before anything was paid: this run leaves the job there, the
-    next takes it up again.
-    """
+    """A step failed while nothing was paid and nothing may have been created; the next run takes the job up again."""
+
+    slot = False
+    pauses = True
+    error: ErrorRecord
+
+    @property
+    def reserves(self) -> Decimal | None:
+        """Nothing is reserved any more."""
+        return NOTHING
+
+
+@frozen(kw_only=True)
+class JobFailed(Event):
+    """Kling refused the job for good before any task was created."""
 
     error: ErrorRecord
+
+
+@frozen(kw_only=True)
+class JobChanged(Event):
+    """The job came back with other media or settings, while nothing was open: it starts from its beginning."""
 
 
 @frozen(kw_only=True)
@@ -161,12 +197,10 @@ class CreateRefused(Event):
 
 @frozen(kw_only=True)
 class CreateNotTaken(Event):
-    """Kling surely did not take the task now (slots full, too fast, nothing sent): the same attempt intends again."""
+    """All slots are taken: nothing was created, the same attempt waits for a slot again."""
 
     slot = False
     error: ErrorRecord
-    pauses: bool = False
-    """Whether this run leaves the job there."""
 
     @property
     def reserves(self) -> Decimal | None:
@@ -176,9 +210,13 @@ class CreateNotTaken(Event):
 
 @frozen(kw_only=True)
 class CreateUnanswered(Event):
-    """The request left and nobody knows what became of it: look before anything else."""
+    """The request left and nobody knows what became of it: look before anything else.
+
+    ``duplicate``: Kling refused because it knows the external id already, so there is a task to be found.
+    """
 
     error: ErrorRecord
+    duplicate: bool = False
 
 
 @frozen(kw_only=True)
@@ -196,11 +234,9 @@ class TaskAbsent(Event):
 
 @frozen(kw_only=True)
 class DoubtRemains(Event):
-    """Nobody can tell whether the task was created: the money stays reserved, the job waits for the caller's
-    decision.
-    """
+    """Nobody can tell yet whether the task was created: its money stays reserved, and the next run looks again."""
 
-    slot = False
+    pauses = True
     error: ErrorRecord
 
 
@@ -223,6 +259,11 @@ class TaskEnded(Event):
     units: Decimal = NOTHING
 
     @property
+    def row(self) -> str:
+        """A task that ended without a video leaves nothing to fetch."""
+        return "TaskEnded" if self.task.status is TaskStatus.SUCCEED else "TaskEnded, failed"
+
+    @property
     def reserves(self) -> Decimal | None:
         """Nothing is reserved any more."""
         return NOTHING
@@ -243,14 +284,16 @@ class ResultFetched(Event):
 
 @frozen(kw_only=True)
 class FetchFailed(Event):
-    """The video could not be fetched this time; it is paid and still at Kling."""
+    """The video could not be fetched this time; it is paid, and the next run fetches it."""
 
+    pauses = True
     error: ErrorRecord
 
 
 @frozen(kw_only=True)
 class AttemptStarted(Event):
-    """The job starts afresh after a failed attempt, with an external id of its own."""
+    """The job starts afresh after a failed attempt; ``attempt`` is the new one's number, with an external id of its
+    own."""
 
 
 EVENTS: Mapping[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}

@@ -1,0 +1,35 @@
+"""A Kling of our own that runs on this machine: the lip-sync API with its rules, limits and failures.
+
+It is an independent reading of the API: it shares no code with the client and imports nothing else of the package.
+"""
+
+from __future__ import annotations
+
+try:
+    import av as _av
+    import starlette as _starlette
+    import uvicorn as _uvicorn
+except ImportError as error:
+    raise ImportError("the sandbox needs the extra: pip install 'kling-lipsync[sandbox]'") from error
+
+from kling_lipsync.sandbox.faults import Fault, Faults
+from kling_lipsync.sandbox.refusals import ConnectionDropped
+from kling_lipsync.sandbox.sandbox import Sandbox
+from kling_lipsync.sandbox.server import serve
+from kling_lipsync.sandbox.settings import Duplicates, ListOrder, Settings, SizeCounted
+from kling_lipsync.sandbox.signing import account_name
+from kling_lipsync.sandbox.studio import FetchFailed
+
+__all__ = [
+    "ConnectionDropped",
+    "Duplicates",
+    "Fault",
+    "Faults",
+    "FetchFailed",
+    "ListOrder",
+    "Sandbox",
+    "Settings",
+    "SizeCounted",
+    "account_name",
+    "serve",
+]

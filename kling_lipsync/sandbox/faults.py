@@ -25,7 +25,6 @@ KINDS = {
 }
 """Every kind of fault, with what it does."""
 
-TASK_KINDS = frozenset({"fail", "stuck"})
 ENDPOINTS = (
     "identify", "create", "query", "list", "tts", "costs",
     "one_step_create", "one_step_query", "one_step_list", "media", "results", "*",
@@ -38,6 +37,15 @@ class When(Enum):
 
     BEFORE = "before"
     AFTER = "after"
+
+
+class Stage(Enum):
+    """The four moments at which a request asks whether a fault strikes."""
+
+    BEFORE = "before acting"
+    TASK = "when a task is made"
+    AFTER = "after acting"
+    SENDING = "while the answer is sent"
 
 
 @define(kw_only=True)
@@ -56,6 +64,15 @@ class Fault:
     message: str | None = field(default=None, validator=optional(instance_of(str)))
     struck: int = field(default=0, init=False)
 
+    @property
+    def stage(self) -> Stage:
+        """When this fault asks to strike."""
+        if self.kind in {"fail", "stuck"}:
+            return Stage.TASK
+        if self.kind == "cut":
+            return Stage.SENDING
+        return Stage.BEFORE if self.when is When.BEFORE else Stage.AFTER
+
     def as_dict(self) -> dict[str, Any]:
         """The rule and how often it struck, for JSON."""
         return asdict(self, value_serializer=lambda _, __, value: value.value if isinstance(value, When) else value)
@@ -63,7 +80,7 @@ class Fault:
 
 @define
 class Faults:
-    """The rules in force. The first that fits a request strikes; task faults are drawn apart from the others."""
+    """The rules in force. The first that fits a request strikes."""
 
     seed: int = 0
     rules: list[Fault] = field(factory=list, init=False)
@@ -103,18 +120,10 @@ class Faults:
         """No more faults."""
         self.rules.clear()
 
-    def draw(self, endpoint: str, when: When) -> Fault | None:
-        """The fault that strikes this request now, if any."""
-        return self._first(fault for fault in self.rules if fault.kind not in TASK_KINDS and fault.when is when
-                           and fault.endpoint in (endpoint, "*"))
-
-    def draw_fate(self, endpoint: str) -> Fault | None:
-        """The fault that strikes the task which this request makes, if any."""
-        return self._first(fault for fault in self.rules if fault.kind in TASK_KINDS
-                           and fault.endpoint in (endpoint, "*"))
-
-    def _first(self, fitting: Any) -> Fault | None:
-        return next((fault for fault in fitting if self._strikes(fault)), None)
+    def draw(self, endpoint: str, stage: Stage) -> Fault | None:
+        """The fault that strikes this request at this moment, if any."""
+        fitting = (rule for rule in self.rules if rule.stage is stage and rule.endpoint in (endpoint, "*"))
+        return next((rule for rule in fitting if self._strikes(rule)), None)
 
     def _strikes(self, fault: Fault) -> bool:
         if fault.count is not None and fault.struck >= fault.count:

@@ -167,4 +167,5 @@ class SpokenAudio:
     task_id: str
     name: str
     duration_ms: int
+    units: Decimal
     created_at: float

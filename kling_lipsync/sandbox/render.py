@@ -12,17 +12,21 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.filter import Graph
-from av.filter.context import FilterContext
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from kling_lipsync.sandbox.graphs import Filter, chain, drain_sound, filter_pictures
 from kling_lipsync.sandbox.model import Mix, VideoFacts
 
 RATE = 44_100
 SAMPLES = "sample_fmts=fltp:sample_rates=44100:channel_layouts=stereo"
-MARK = ("1111", "1000", "1011", "1001", "1111")
-"""The mark's picture: a letter G of blocks, drawn into the lower right corner."""
+FROM_ZERO = ("aresample", "async=1:first_pts=0")
+"""Silence up to the first sample's time: a sound may begin later than its picture."""
+
+FASTSTART = {"movflags": "+faststart"}
+MARK = ("1001", "1010", "1100", "1010", "1001")
+"""The mark's picture: a letter K of blocks, drawn into the lower right corner."""
 
 
 def render_result(source: Path, facts: VideoFacts, sound: Path, mix: Mix, into: Path) -> None:
@@ -36,17 +40,17 @@ def render_result(source: Path, facts: VideoFacts, sound: Path, mix: Mix, into: 
 
 def render_watermarked(source: Path, into: Path) -> None:
     """Writes an mp4 whose picture is encoded anew with a mark in it; the sound stays as it is."""
-    with av.open(str(source)) as video, av.open(str(source)) as sound, \
-            av.open(str(into), "w", format="mp4", options=FASTSTART) as result:
+    with (
+        av.open(str(source)) as video,
+        av.open(str(source)) as sound,
+        av.open(str(into), "w", format="mp4", options=FASTSTART) as result,
+    ):
         original = video.streams.video[0]
         picture = result.add_stream("libx264", rate=original.average_rate, options={"preset": "veryfast", "crf": "23"})
         picture.width, picture.height, picture.pix_fmt = original.width, original.height, "yuv420p"
         picture.time_base = original.time_base
         track = result.add_stream_from_template(sound.streams.audio[0])
         _write(result, _encoded(picture, _marked(video, original)), _copied_sound(sound, track))
-
-
-FASTSTART = {"movflags": "+faststart"}
 
 
 def _write(result: OutputContainer, *streams: Iterator[Packet]) -> None:
@@ -73,7 +77,9 @@ def _copied_sound(source: InputContainer, target: AudioStream) -> Iterator[Packe
             yield packet
 
 
-def _encoded(stream: AudioStream | VideoStream, frames: Iterable[AudioFrame] | Iterable[VideoFrame]) -> Iterator[Packet]:
+def _encoded(
+    stream: AudioStream | VideoStream, frames: Iterable[AudioFrame] | Iterable[VideoFrame]
+) -> Iterator[Packet]:
     for frame in frames:
         yield from stream.encode(frame)
     yield from stream.encode(None)
@@ -84,34 +90,33 @@ def _mixed(original: Path | None, sound: Path, mix: Mix, duration_ms: int) -> It
     graph = Graph()
     crop = f"start={mix.start_ms / 1000}:end={mix.end_ms / 1000}"
     inserted = _Branch(graph, sound, [
-        ("atrim", crop), ("asetpts", "PTS-STARTPTS"), ("volume", str(mix.sound_volume)),
-        ("adelay", f"{mix.insert_ms}:all=1"),
+        ("asetpts", "PTS-STARTPTS"), ("atrim", crop), ("volume", str(mix.sound_volume)),
+        ("asetpts", f"PTS-STARTPTS+{mix.insert_ms / 1000}/TB"), FROM_ZERO,
     ])  # fmt: skip
     branches = [inserted]
     if original is not None:
-        branches.append(_Branch(graph, original, [("volume", str(mix.original_volume))]))
+        branches.append(_Branch(graph, original, [FROM_ZERO, ("volume", str(mix.original_volume))]))
     joined = graph.add("amix", f"inputs={len(branches)}:normalize=0:duration=longest")
     for index, branch in enumerate(branches):
         branch.end.link_to(joined, 0, index)
-    sink = _chain(graph, joined, [
+    sink = chain(graph, joined, [
         ("apad", f"whole_dur={duration_ms}ms"), ("atrim", f"end={duration_ms / 1000}"),
         ("aformat", SAMPLES), ("asetnsamples", "n=1024:p=0"), ("abuffersink", None),
     ])  # fmt: skip
     graph.configure()
     for branch in branches:
         branch.feed()
-    return _pulled(sink)
+    return drain_sound(graph, sink)
 
 
 class _Branch:
     """One sound on its way into the mix."""
 
-    def __init__(self, graph: Graph, path: Path, filters: list[tuple[str, str]]) -> None:
+    def __init__(self, graph: Graph, path: Path, filters: list[Filter]) -> None:
         self.path = path
         with av.open(str(path)) as container:
             self.start = graph.add_abuffer(template=container.streams.audio[0])
-        # The first sample's own time is kept: a sound may begin later than its picture.
-        self.end = _chain(graph, self.start, [("aformat", SAMPLES), ("aresample", "async=1:first_pts=0"), *filters])
+        self.end = chain(graph, self.start, [("aformat", SAMPLES), *filters])
 
     def feed(self) -> None:
         """Pushes the whole sound into the graph."""
@@ -121,28 +126,7 @@ class _Branch:
         self.start.push(None)
 
 
-def _chain(graph: Graph, first: FilterContext, filters: Iterable[tuple[str, str | None]]) -> FilterContext:
-    last = first
-    for name, arguments in filters:
-        following = graph.add(name, arguments)
-        last.link_to(following)
-        last = following
-    return last
-
-
-def _pulled(sink: FilterContext) -> Iterator[AudioFrame]:
-    while True:
-        try:
-            frame = sink.pull()
-        except (av.error.EOFError, av.error.BlockingIOError):
-            return
-        assert isinstance(frame, AudioFrame)  # noqa: S101 - tells the type checker what an audio sink gives
-        yield frame
-
-
 def _marked(video: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    graph = Graph()
-    start = graph.add_buffer(template=stream)
     size = max(8, stream.height // 60)
     boxes = [
         ("drawbox", f"x=iw-{(6 - column) * size}:y=ih-{(7 - row) * size}:w={size}:h={size}:color=white@0.8:t=fill")
@@ -150,10 +134,4 @@ def _marked(video: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
         for column, dot in enumerate(line)
         if dot == "1"
     ]
-    sink = _chain(graph, start, [*boxes, ("format", "pix_fmts=yuv420p"), ("buffersink", None)])
-    graph.configure()
-    for frame in video.decode(stream):
-        start.push(frame)
-        drawn = sink.pull()
-        assert isinstance(drawn, VideoFrame)  # noqa: S101 - tells the type checker what a video sink gives
-        yield drawn
+    return filter_pictures(stream, video.decode(stream), [*boxes, ("format", "pix_fmts=yuv420p")])

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -93,8 +94,9 @@ class Links:
         until = str(int(expires))
         return f"{origin}/results/{quote(name)}?expires={until}&sign={self._signature(name, until)}"
 
-    def opens(self, name: str, expires: str, signature: str, now: float) -> bool:
-        """Whether the parameters of a link are those that `sign` wrote and still good at ``now``."""
+    def opens(self, name: str, query: Mapping[str, Sequence[str]], now: float) -> bool:
+        """Whether a link's parameters (lists of values by name) are those that `sign` wrote, and good at ``now``."""
+        expires, signature = ((query.get(key) or [""])[0] for key in ("expires", "sign"))
         right = hmac.compare_digest(self._signature(name, expires).encode(), signature.encode())
         return right and now < int(expires)
 

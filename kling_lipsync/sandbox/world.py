@@ -12,10 +12,10 @@ from typing import TypeVar
 
 from attrs import define, field
 
-from kling_lipsync.sandbox.model import Family, Order, Session, SpokenAudio, Stretch, Task, Video
+from kling_lipsync.sandbox.model import Order, Session, SpokenAudio, Stretch, Task, Video
 from kling_lipsync.sandbox.model import Face as SessionFace
 from kling_lipsync.sandbox.refusals import Refused, wrong
-from kling_lipsync.sandbox.settings import Duplicates, ListOrder, Settings
+from kling_lipsync.sandbox.settings import Duplicates, Settings
 
 IDENTIFY_UNITS = Decimal("0.05")
 SPEECH_UNITS = Decimal("0.05")
@@ -44,13 +44,16 @@ class Account:
     tasks: dict[str, Task] = field(factory=dict)
     audios: dict[str, SpokenAudio] = field(factory=dict)
     charges: list[tuple[float, Decimal]] = field(factory=list)
-    """When and how much, of looks for faces and speech; tasks carry their own price."""
+    """When and how much: looks for faces, speech, and tasks that are no longer kept."""
     by_external_id: dict[str, list[Task]] = field(factory=dict)
     open: dict[str, float] = field(factory=dict)
     """Who holds a slot, and until when."""
     max_running: int = 0
     created: int = 0
     identify_calls: int = 0
+    costs_at: float = -math.inf
+    requests: Counter[str] = field(factory=Counter)
+    refusals: Counter[int] = field(factory=Counter)
 
     def running(self, now: float) -> int:
         """Slots held at ``now``; those whose time is over are given back."""
@@ -81,6 +84,9 @@ class World:
     clock: Callable[[], float]
     accounts: dict[str, Account] = field(factory=dict, init=False)
     max_running: int = field(default=0, init=False)
+    requests: Counter[str] = field(factory=Counter, init=False)
+    refusals: Counter[int] = field(factory=Counter, init=False)
+    leaked_keys: int = field(default=0, init=False)
     _chance: random.Random = field(init=False)
     _counts: Counter[str] = field(factory=Counter, init=False)
 
@@ -175,21 +181,21 @@ class World:
         if account.running(self.clock()) >= self.settings.slots:
             raise Refused(1303)
 
-    def buy(self, account: Account, order: Order, *, stuck: bool = False) -> tuple[Task, bool]:
-        """The task for an order, and whether it is a new one.
+    def bought(self, account: Account, external_task_id: str) -> Task | None:
+        """The task that an order with this external id gets instead of a new one.
 
         Raises:
-            Refused: 1201 for an external id in use, 1303 where no slot is free.
+            Refused: 1201, where the id is in use and that is refused.
         """
-        old = account.by_external_id.get(order.external_task_id, []) if order.external_task_id else []
-        if old and self.settings.duplicates is Duplicates.REFUSE:
-            raise wrong(f"external_task_id: {order.external_task_id} already exists")
-        if old and self.settings.duplicates is Duplicates.RETURN_OLD:
-            return old[0], False
-        self.check_slot(account)
-        return self._start(account, order, stuck), True
+        old = account.by_external_id.get(external_task_id)
+        if not old or self.settings.duplicates is Duplicates.ALLOW:
+            return None
+        if self.settings.duplicates is Duplicates.REFUSE:
+            raise wrong(f"external_task_id: {external_task_id} already exists")
+        return old[0]
 
-    def _start(self, account: Account, order: Order, stuck: bool) -> Task:
+    def start(self, account: Account, order: Order, *, stuck: bool = False) -> Task:
+        """A new task, which holds a slot from now on; whoever calls has checked that one is free."""
         now = self.clock()
         seconds = self._task_seconds()
         task = Task(
@@ -222,47 +228,6 @@ class World:
             account.charges.append((ended.ends_at, ended.units(now)))
             del account.tasks[ended.task_id]
             account.by_external_id.pop(ended.order.external_task_id, None)
-
-    def find_task(self, account: Account, family: Family, key: str) -> Task:
-        """The task of this id, or of this external id where those are found.
-
-        Raises:
-            Refused: 1203.
-        """
-        task = account.tasks.get(key)
-        if task is None and self.settings.find_external_ids:
-            task = next(iter(account.by_external_id.get(key, [])), None)
-        if task is None or task.order.family is not family:
-            raise Refused(1203, "task not found")
-        return task
-
-    def page(self, account: Account, family: Family, number: int, size: int) -> list[Task]:
-        """One page of the account's tasks, as far as they show yet."""
-        shown_until = self.clock() - self.settings.list_delay
-        tasks = [
-            task
-            for task in account.tasks.values()
-            if task.order.family is family and task.created_at <= shown_until
-        ]
-        if self.settings.list_order is ListOrder.NEWEST_FIRST:
-            tasks.reverse()
-        elif self.settings.list_order is ListOrder.SHUFFLED:
-            tasks.sort(key=lambda task: hashlib.sha256(task.task_id.encode()).digest())
-        return tasks[(number - 1) * size : number * size]
-
-    def result(self, account: Account, video_id: str) -> Task:
-        """The finished task that made this video.
-
-        Raises:
-            Refused: 1201 for an unknown one or one that is too old.
-        """
-        now = self.clock()
-        for task in account.tasks.values():
-            if task.result_id == video_id and task.units(now):
-                if now >= task.ends_at + self.settings.asset_lifetime:
-                    raise wrong("video_id: the video is older than 30 days")
-                return task
-        raise wrong("video_id: video not found")
 
     def all_tasks(self) -> Iterator[tuple[Account, Task]]:
         """Every task of every account, oldest first within an account."""

@@ -68,7 +68,7 @@ FACES = {
     "one-face": [Appearance(start_ms=0, end_ms=8_000, box=[446, 158, 226, 274])],
     "two-faces": [
         Appearance(start_ms=0, end_ms=12_000, box=[210, 158, 226, 278]),
-        Appearance(start_ms=4_000, end_ms=12_000, box=[840, 148, 226, 288]),
+        Appearance(start_ms=4_000, end_ms=12_000, box=[842, 152, 222, 284]),
     ],
 }
 SPEECHES = {

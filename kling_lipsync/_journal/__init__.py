@@ -1,0 +1,6 @@
+"""Keeps the events of all jobs in one SQLite file, and counts claims, slots and money there."""
+
+from .journal import SqliteJournal
+from .peek import JournalView, peek
+
+__all__ = ["JournalView", "SqliteJournal", "peek"]

@@ -1,0 +1,111 @@
+"""Group commit: what arrives while a transaction runs is written together by the next, with one wait for the disk.
+
+No task runs in the background: of those that wait, the first writes for all and then passes the lead on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from anyio import CancelScope, Event, get_cancelled_exc_class
+from anyio.lowlevel import cancel_shielded_checkpoint, checkpoint_if_cancelled
+
+from ..abc import NoSlot
+from ..errors import JournalError, KlingError
+from .worker import Worker, to_the_end
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection  # imported when a journal is opened, not before
+
+T = TypeVar("T")
+
+
+class Ticket(Generic[T]):
+    """One piece of a batch: its work, and what became of it."""
+
+    def __init__(self, work: Callable[[Connection], T]) -> None:
+        self.turn = Event()
+        self.done = False
+        self._work = work
+        self._answers: list[T] = []
+        self._error: Exception = JournalError("the journal was interrupted; what it was writing is not kept")
+
+    def run(self, connection: Connection) -> None:
+        """Does the work inside the batch's transaction. A refusal is the ticket's own and leaves the others alone."""
+        try:
+            self._answers.append(self._work(connection))
+        except (KlingError, NoSlot) as refusal:
+            self._error = refusal
+
+    def fail(self, error: Exception) -> None:
+        """Takes back what ``run`` did: the transaction failed."""
+        self._answers.clear()
+        self._error = JournalError(error.message) if type(error) is JournalError else error
+
+    def result(self) -> T:
+        """What the work returned. Raises its refusal, or what the transaction failed with."""
+        if not self._answers:
+            raise self._error
+        return self._answers[0]
+
+
+class GroupCommit:
+    """Takes pieces of work and runs those that wait together by ``transact``, one transaction at a time."""
+
+    def __init__(self, transact: Callable[[Sequence[Callable[[Connection], None]]], None], worker: Worker) -> None:
+        self._transact = transact
+        self._worker = worker
+        self._waiting: list[Ticket[Any]] = []
+        self._led = False
+
+    async def put(self, work: Callable[[Connection], T]) -> T:
+        """What ``work`` returns, once its transaction is on disk.
+
+        ``work`` refuses by raising a ``KlingError`` or ``NoSlot`` before it has written anything. Once it is handed in,
+        cancelling the caller does not stop it: a cancel scope's cancellation is left to the caller's next step, one by
+        ``asyncio.Task.cancel`` is raised when the work is done. Raises ``JournalError`` where the transaction fails.
+        """
+        await checkpoint_if_cancelled()
+        ticket = Ticket(work)
+        self._waiting.append(ticket)
+        cancelled = await _turn_of(ticket) if self._led else None
+        if not ticket.done:
+            self._led = True
+            await to_the_end(self._lead)
+        if cancelled:
+            raise cancelled
+        return ticket.result()
+
+    async def _lead(self) -> None:
+        await cancel_shielded_checkpoint()  # who is ready to write in this round of the loop comes along
+        batch, self._waiting = self._waiting, []
+        try:
+            await self._worker.run(lambda: self._transact([ticket.run for ticket in batch]))
+        except Exception as error:  # noqa: BLE001 - each ticket raises it where it was handed in
+            for ticket in batch:
+                ticket.fail(error)
+        finally:
+            self._close(batch)
+
+    def _close(self, batch: Sequence[Ticket[Any]]) -> None:
+        for ticket in batch:
+            ticket.done = True
+            ticket.turn.set()
+        self._led = bool(self._waiting)
+        if self._waiting:
+            self._waiting[0].turn.set()
+
+
+async def _turn_of(ticket: Ticket[Any]) -> BaseException | None:
+    """Waits until the ticket is done or leads. A native cancellation of an asyncio task passes the shield: it is given
+    back, to be raised when the ticket is done.
+    """
+    cancelled: BaseException | None = None
+    with CancelScope(shield=True):
+        while not ticket.turn.is_set():
+            try:
+                await ticket.turn.wait()
+            except get_cancelled_exc_class() as error:
+                cancelled = error
+    return cancelled

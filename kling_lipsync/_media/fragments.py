@@ -1,0 +1,157 @@
+"""The fragments of an ISO file (`moof`), and the index of segments that may stand before them (`sidx`)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from attrs import define, field, frozen
+
+from kling_lipsync._media.boxes import Fields, children, find, versioned
+from kling_lipsync._media.info import UnreadableMedia
+from kling_lipsync._media.tracks import EMPTY, Movie, Track
+
+HAS_BASE_OFFSET, HAS_DESCRIPTION, HAS_DURATION = 0x01, 0x02, 0x08
+"""Flags of `tfhd`: which fields it has, in this order."""
+HAS_DATA_OFFSET, HAS_FIRST_FLAGS, EACH_DURATION = 0x001, 0x004, 0x100
+"""Flags of `trun`; one bit from 0x100 to 0x800 for each number that a sample has of its own."""
+
+
+@define
+class Span:
+    """From where to where a track's samples reach, in its ticks."""
+
+    start: int
+    end: int
+
+
+@frozen(kw_only=True)
+class Segments:
+    """What a `sidx` box says: how many seconds of a track it indexes, in how many bytes after the box itself."""
+
+    track_id: int
+    length: Fraction
+    covered: int
+
+
+@define
+class Fragments:
+    """How far the tracks of a movie reach, fragment by fragment."""
+
+    movie: Movie
+    _spans: dict[int, Span] = field(factory=dict, init=False)
+
+    def add(self, fragment: memoryview) -> None:
+        """Counts the body of one `moof`. UnreadableMedia where it is broken."""
+        for kind, body in children(fragment, "moof"):
+            if kind == "traf":
+                self._add_track(body)
+
+    def announce(self, segments: Segments) -> None:
+        """Counts the segments of one track as though all of its fragments had been met."""
+        for track in self.movie.tracks:
+            if track.track_id == segments.track_id:
+                self._spans[track.track_id] = Span(0, int(segments.length * track.timescale))
+
+    @property
+    def complete(self) -> bool:
+        """Whether something is known of every track that is played."""
+        return all(track.track_id in self._spans for track in self.movie.played)
+
+    def length(self) -> Fraction:
+        """Seconds from the first sample of any track to the end of the last one; edit lists shift their tracks."""
+        spans = [span for track in self.movie.played if (span := self._seconds(track)) is not None]
+        if not spans:
+            return Fraction(0)
+        return max(end for _, end in spans) - min(start for start, _ in spans)
+
+    def _add_track(self, body: memoryview) -> None:
+        header = find(body, "tfhd")
+        if header is None:
+            return
+        track_id, default = self._defaults(header)
+        span = self._spans.get(track_id)
+        start = _decode_time(body)
+        if start is None:
+            start = self._stored(track_id) if span is None else span.end
+        end = start + sum(_run_duration(run, default) for kind, run in children(body, "traf") if kind == "trun")
+        if span is None:
+            first = 0 if self._stored(track_id) else start
+            self._spans[track_id] = Span(first, end)
+        else:
+            span.end = max(span.end, end)
+
+    def _defaults(self, header: memoryview) -> tuple[int, int]:
+        """The track's id, and how long a sample lasts that says nothing itself."""
+        _, flags, fields = versioned(header, "tfhd")
+        track_id = fields.unsigned(4)
+        fields.take(8 if flags & HAS_BASE_OFFSET else 0)
+        fields.take(4 if flags & HAS_DESCRIPTION else 0)
+        if flags & HAS_DURATION:
+            return track_id, fields.unsigned(4)
+        return track_id, (self.movie.sample_durations or {}).get(track_id, 0)
+
+    def _stored(self, track_id: int) -> int:
+        """How long the samples of the track last that the index itself holds."""
+        return next((track.duration for track in self.movie.tracks if track.track_id == track_id), 0)
+
+    def _seconds(self, track: Track) -> tuple[Fraction, Fraction] | None:
+        span = self._spans.get(track.track_id)
+        if span is None:
+            return None if track.duration == 0 else (Fraction(0), self.movie.length(track))
+        shift = self._shift(track)
+        start, end = (max(Fraction(ticks, track.timescale) + shift, Fraction(0)) for ticks in (span.start, span.end))
+        return start, end
+
+    def _shift(self, track: Track) -> Fraction:
+        """By how much the edit list moves the track: later by an empty edit, earlier by sound that is skipped.
+
+        A video track's media time only makes up for frames stored before those that they depend on.
+        """
+        shift = Fraction(0)
+        for edit in track.edits:
+            if edit.media_time == EMPTY:
+                shift += Fraction(edit.duration, self.movie.timescale)
+            elif track.kind == "audio":
+                return shift - Fraction(edit.media_time, track.timescale)
+        return shift
+
+
+def parse_segments(data: memoryview) -> Segments:
+    """Reads the body of a `sidx` box (ISO 14496-12, 8.16.3); UnreadableMedia where it is broken."""
+    version, _, fields = versioned(data, "sidx")
+    wide = 4 if version == 0 else 8
+    track_id, timescale = fields.unsigned(4), fields.unsigned(4)
+    fields.take(wide)
+    covered = fields.unsigned(wide)
+    fields.take(2)
+    references = Fields(fields.take(12 * fields.unsigned(2)), "sidx")
+    ticks = 0
+    while references.left:
+        covered += references.unsigned(4) & 0x7FFF_FFFF
+        ticks += references.unsigned(4)
+        references.take(4)
+    if timescale == 0:
+        raise UnreadableMedia("broken: its sidx box has a clock of 0 ticks per second")
+    return Segments(track_id=track_id, length=Fraction(ticks, timescale), covered=covered)
+
+
+def _decode_time(body: memoryview) -> int | None:
+    """Where the fragment of a track begins, None where it does not say so."""
+    data = find(body, "tfdt")
+    if data is None:
+        return None
+    version, _, fields = versioned(data, "tfdt")
+    return fields.unsigned(8 if version == 1 else 4)
+
+
+def _run_duration(data: memoryview, default: int) -> int:
+    """How many ticks the samples of one `trun` last."""
+    _, flags, fields = versioned(data, "trun")
+    count = fields.unsigned(4)
+    fields.take(4 if flags & HAS_DATA_OFFSET else 0)
+    fields.take(4 if flags & HAS_FIRST_FLAGS else 0)
+    if not flags & EACH_DURATION:
+        return count * default
+    entry = 4 * (flags >> 8 & 0xF).bit_count()
+    samples = fields.take(entry * count)
+    return sum(int.from_bytes(samples[at : at + 4], "big") for at in range(0, len(samples), entry))

@@ -1,0 +1,110 @@
+"""Request bodies: small ones in one slice; one with a sound inside is written piece by piece, its length known
+before.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+from . import wire
+
+RAW_SLICE = 96 * 1024
+"""Bytes of a sound per slice; a multiple of 3, so that the slices' base64 joins up."""
+
+
+@frozen
+class SoundData:
+    """A sound that travels inside the request.
+
+    ``size`` is its length in bytes; ``open`` begins to read it, in pieces of any size, and may be called again.
+    """
+
+    size: int
+    open: Callable[[], Iterator[bytes]] = field(repr=False)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> SoundData:
+        """A sound held in memory."""
+        return cls(len(data), lambda: (data[at : at + RAW_SLICE] for at in range(0, len(data), RAW_SLICE)))
+
+
+@frozen
+class JsonBody:
+    """A JSON body in one slice."""
+
+    data: bytes = field(repr=False)
+    content_type: str = field(default=wire.JSON_TYPE, init=False)
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> JsonBody:
+        """The document as JSON. Raises ValueError for a number that JSON has no word for."""
+        return cls(_dumped(document).encode())
+
+    @property
+    def length(self) -> int:
+        """Its exact length in bytes."""
+        return len(self.data)
+
+    def slices(self) -> Iterator[bytes]:
+        """The body, whole."""
+        yield self.data
+
+
+@frozen
+class SoundBody:
+    """A JSON body with one sound inside as raw base64 (Kling takes no ``data:`` prefix), never held whole."""
+
+    head: bytes = field(repr=False)
+    sound: SoundData
+    tail: bytes = field(repr=False)
+    content_type: str = field(default=wire.JSON_TYPE, init=False)
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any], sound: SoundData) -> SoundBody:
+        """The document with the sound in the place of its very last value, which must be an empty text."""
+        head, _, tail = _dumped(document).rpartition('""')
+        return cls(f'{head}"'.encode(), sound, f'"{tail}'.encode())
+
+    @property
+    def length(self) -> int:
+        """Its exact length in bytes."""
+        return len(self.head) + (self.sound.size + 2) // 3 * 4 + len(self.tail)
+
+    def slices(self) -> Iterator[bytes]:
+        """The body from its beginning.
+
+        Raises OSError before the last slice if the sound is not as long as it was said to be: a request that is not
+        whole is never taken for a sent one.
+        """
+        yield self.head
+        yield from _encoded(self.sound)
+        yield self.tail
+
+
+def _dumped(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, allow_nan=False, separators=(",", ":"))
+
+
+def _encoded(sound: SoundData) -> Iterator[bytes]:
+    pending, seen = bytearray(), 0
+    for piece in sound.open():
+        seen += len(piece)
+        if seen > sound.size:
+            raise _changed(sound)
+        pending += piece
+        while len(pending) >= RAW_SLICE:
+            yield b64encode(pending[:RAW_SLICE])
+            del pending[:RAW_SLICE]
+    if seen != sound.size:
+        raise _changed(sound)
+    if pending:
+        yield b64encode(pending)
+
+
+def _changed(sound: SoundData) -> OSError:
+    return OSError(f"the sound is not {sound.size} bytes long any more: it changed while it was sent")

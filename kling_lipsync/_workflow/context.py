@@ -1,0 +1,52 @@
+"""What the steps of every job of a batch share."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from attrs import frozen
+
+from ..abc import Clock, Journal
+from ..client import KlingClient
+from ..policies import RetryPolicy
+from .breaker import Breaker
+from .recorder import Recorder
+from .sessions import Sessions
+from .slots import Slots
+from .watcher import Watcher
+
+
+@frozen(kw_only=True)
+class Settings:
+    """How a batch is run. ``download_to`` is ``None`` where no file is wanted; ``reconcile_grace`` is in seconds."""
+
+    download_to: Path | None = None
+    fit: bool = False
+    remote: bool = True
+    reconcile_grace: float = 30.0
+    retry_failed: bool = False
+    retry_in_doubt: bool = False
+    threads: bool = True
+    retry: RetryPolicy = RetryPolicy()
+
+
+@frozen(kw_only=True)
+class Context:
+    """The tools of a batch."""
+
+    client: KlingClient
+    journal: Journal
+    recorder: Recorder
+    slots: Slots
+    breaker: Breaker
+    sessions: Sessions
+    watcher: Watcher
+    settings: Settings
+    clock: Clock
+
+
+def external_id(journal_id: str, key: str, attempt: int) -> str:
+    """The external task id of one attempt: a letter first, since a gateway reads leading digits as its own row number."""
+    digest = hashlib.sha256(f"{journal_id}\n{key}".encode()).hexdigest()[:24]
+    return f"kl-{digest}" if attempt == 1 else f"kl-{digest}-r{attempt}"

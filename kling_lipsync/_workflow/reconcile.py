@@ -1,0 +1,138 @@
+"""After a lost answer or a crash: does the attempt's task exist? Look before anything is sent again.
+
+Absence counts only where the gateway can answer, in a look begun a grace period after the first, and not for old intents.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import anyio
+from attrs import define, frozen
+
+from ..errors import ErrorRecord, InDoubt, InvalidRequest, KlingError
+from ..events import DoubtRemains, Event, TaskAbsent, TaskFound
+from ..models import Job, Task
+from .context import Context
+from .looks import LARGEST_PAGE, LAST_PAGE
+from .state import JobState
+
+logger = logging.getLogger("kling_lipsync")
+
+OLDEST_PROOF = 24 * 3600.0
+"""Seconds after the intent, beyond which not finding the task proves nothing."""
+
+BACK_BEFORE = 600.0
+"""Seconds before the intent down to which a list in descending order is read."""
+
+BETWEEN_LOOKS = 5.0
+FAILED_LOOKS = 6
+
+
+@frozen(kw_only=True)
+class Found:
+    """What one look gave: the task, or ``proves_absence`` where the gateway would have shown it."""
+
+    task: Task | None = None
+    proves_absence: bool = False
+
+
+async def reconcile(context: Context, job: Job, state: JobState) -> Event:
+    """``TaskFound``, ``TaskAbsent`` (it may be created again under the same external id) or ``DoubtRemains``."""
+    first = context.clock.monotonic()
+    failures = 0
+    while True:
+        begun = context.clock.monotonic()
+        try:
+            found = await _look(context, state)
+        except KlingError as error:
+            failures += 1
+            logger.warning("a look for the task of job %s failed: %s", state.key, error)
+            if failures >= FAILED_LOOKS:
+                return _doubt(state, f"the looks for it failed, the last with: {error}")
+        else:
+            if found.task is not None:
+                return TaskFound(task_id=found.task.task_id)
+            if begun - first >= context.settings.reconcile_grace or not found.proves_absence:
+                return _verdict(context, state, found)
+        await anyio.sleep(min(BETWEEN_LOOKS, max(0.05, context.settings.reconcile_grace / 3)))
+
+
+def _verdict(context: Context, state: JobState, found: Found) -> Event:
+    """What not finding the task means."""
+    if context.settings.retry_in_doubt:
+        return TaskAbsent()
+    if state.duplicate:
+        return _doubt(state, "Kling says that it has a task of this external id, and does not show it")
+    if not found.proves_absence:
+        return _doubt(state, "this gateway can show neither tasks by external id nor a list that would tell")
+    if context.clock.wall() - (state.intended_at or 0.0) > OLDEST_PROOF:
+        return _doubt(state, "its create was sent more than 24 h ago, and no look proves anything after so long")
+    return TaskAbsent()
+
+
+def _doubt(state: JobState, why: str) -> Event:
+    message = (
+        f"a task may have been created and paid for job {state.key!r} (external id {state.external_task_id}), and nobody can tell: "
+        f"{why}; run again to look again, or retry jobs in doubt (--retry-in-doubt), which may pay a second time"
+    )
+    return DoubtRemains(error=ErrorRecord.of(InDoubt(message, key=state.key)))
+
+
+async def _look(context: Context, state: JobState) -> Found:
+    if state.external_task_id is None:
+        raise LookupError(f"job {state.key!r} has no intent to look for")
+    direct = await find_own(context, state.external_task_id)
+    if direct is not None:
+        return Found(task=direct)
+    if context.client.gateway.finds_external_ids:
+        return Found(proves_absence=True)
+    if not context.client.gateway.lists_tasks:
+        return Found()
+    intended = (state.intended_at or 0.0) + context.client.clock_skew
+    return await search_list(context, state.external_task_id, since_ms=int((intended - BACK_BEFORE) * 1000))
+
+
+async def find_own(context: Context, external_task_id: str) -> Task | None:
+    """The task that Kling gives for an external id, or ``None``, which proves nothing by itself."""
+    try:
+        task = await context.client.get_task(external_task_id)
+    except InvalidRequest:
+        return None
+    return task if task.external_task_id in (None, external_task_id) else None
+
+
+@define
+class _Reading:
+    """What the list has shown so far: whether it tells external ids, and whether it runs from new to old."""
+
+    shows_ids: bool = False
+    seen: int = 0
+    descending: bool = True
+    last_ms: int | None = None
+
+    def take(self, page: Sequence[Task]) -> None:
+        for task in page:
+            self.seen += 1
+            self.shows_ids = self.shows_ids or task.external_task_id is not None
+            if task.created_ms is not None:
+                self.descending = self.descending and (self.last_ms is None or task.created_ms <= self.last_ms)
+                self.last_ms = task.created_ms
+
+    def read_enough(self, since_ms: int) -> bool:
+        return self.descending and self.last_ms is not None and self.last_ms < since_ms
+
+
+async def search_list(context: Context, external_task_id: str, since_ms: int) -> Found:
+    """The list, read to its end, or in descending order back to ``since_ms`` (Unix ms on Kling's clock)."""
+    reading = _Reading()
+    for number in range(1, LAST_PAGE + 1):
+        page = await context.client.list_page(number, LARGEST_PAGE)
+        for task in page:
+            if task.external_task_id == external_task_id:
+                return Found(task=task)
+        reading.take(page)
+        if len(page) < LARGEST_PAGE or reading.read_enough(since_ms):
+            return Found(proves_absence=reading.shows_ids or reading.seen == 0)
+    return Found()

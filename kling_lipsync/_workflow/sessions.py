@@ -1,0 +1,72 @@
+"""Identify once: one face session per video for as long as it lives, shared by all jobs on that video."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit, urlunsplit
+
+import anyio.abc
+
+from ..abc import Clock, Journal
+from ..client import KlingClient
+from ..models import FaceSession, Video
+from .flights import Flights
+
+LIFE = 23 * 3600.0
+"""Seconds: older Kling documents promise 24 h, less a margin of one."""
+
+
+def video_name(video: Video) -> str:
+    """What makes two videos the same: the id, or the URL without what signs it."""
+    return f"id:{video.id}" if video.url is None else lasting_url(video.url)
+
+
+def lasting_url(url: str) -> str:
+    """The URL without the parameters that sign it, which change while the file stays the same."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, _lasting(parts.query), ""))
+
+
+SIGNING = ("sign", "signature", "token", "expires", "expiry", "x-amz-", "x-goog-", "x-oss-", "x-cos-", "q-", "ossaccesskeyid",
+           "googleaccessid", "awsaccesskeyid", "key-pair-id", "policy", "sig", "se", "sp", "sv", "sr", "st", "skoid", "sktid",
+           "ske", "sks", "skt", "skv", "hdnts", "e", "auth_key", "security-token")  # fmt: skip
+"""Beginnings (ending in "-") and names of query parameters that sign a URL: they change while the video stays the same."""
+
+
+def _lasting(query: str) -> str:
+    return "&".join(part for part in query.split("&") if part and not _signs(part.partition("=")[0].lower()))
+
+
+def _signs(name: str) -> bool:
+    return any(name.startswith(sign) if sign.endswith("-") else name == sign for sign in SIGNING)
+
+
+class Sessions:
+    """The face sessions of an account: kept in its journal, and asked for once however many jobs want one at a time."""
+
+    def __init__(self, client: KlingClient, journal: Journal, clock: Clock, group: anyio.abc.TaskGroup) -> None:
+        self._client = client
+        self._journal = journal
+        self._clock = clock
+        self._flights: Flights[tuple[FaceSession, float, bool]] = Flights(group)
+
+    def fresh(self, made_at: float) -> bool:
+        """Whether a session made at that Unix time is surely alive still."""
+        return self._clock.wall() - made_at < LIFE
+
+    async def get(self, video: Video, not_before: float = 0.0) -> tuple[FaceSession, float, bool]:
+        """The video's session, the Unix time it was made, and whether this caller's call to Kling made it.
+
+        A kept session made before ``not_before`` does not count: Kling no longer knows it. Raises what identify raises.
+        """
+        name = video_name(video)
+        (session, made_at, asked), leads = await self._flights.share(name, lambda: self._find(name, video, not_before))
+        return session, made_at, asked and leads
+
+    async def _find(self, name: str, video: Video, not_before: float) -> tuple[FaceSession, float, bool]:
+        kept = await self._journal.session(name)
+        if kept is not None and kept[1] > not_before and self.fresh(kept[1]):
+            return *kept, False
+        made_at = self._clock.wall()
+        session = await self._client.identify_faces(video)
+        await self._journal.keep_session(name, session, made_at)
+        return session, made_at, True

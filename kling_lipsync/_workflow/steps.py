@@ -1,0 +1,225 @@
+"""What each step of a job does: it returns one fact, failures included, and writes nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+import anyio
+from attrs import evolve
+
+from .._checks import make_plan, worst_case_units
+from .._transport import retry_delays
+from ..errors import (
+    AccountError,
+    AuthenticationError,
+    ErrorRecord,
+    InvalidJob,
+    KlingError,
+    NoSuitableFace,
+    ProtocolError,
+)
+from ..events import (
+    NOTHING,
+    Checked,
+    CreateIntended,
+    Event,
+    FaceChosen,
+    FacesIdentified,
+    JobFailed,
+    JobRefused,
+    Planned,
+    SessionExpired,
+    SpeechMade,
+    StepFailed,
+    TaskCreated,
+    TaskFound,
+)
+from ..faces import choose
+from ..models import Audio, Job, Speech, Verdict
+from .context import Context, external_id
+from .create import after_refusal, one_step_order_of, order_of
+from .fetch import fetch
+from .inspect import CheckReport, inspect_job
+from .reconcile import find_own, reconcile
+from .state import JobState, Step
+
+
+class Stopped(Exception):  # noqa: N818 - a signal to the loop, not an error: the batch takes no new work
+    """The batch was stopped while the job waited for its turn."""
+
+
+async def perform(context: Context, step: Step, job: Job, state: JobState) -> Event:
+    """The fact that ``step`` makes of the job. Raises ``JournalError`` and ``Stopped`` only."""
+    event = await _STEPS[step](context, job, state)
+    return evolve(event, key=job.key, attempt=state.attempt)
+
+
+async def _check(context: Context, job: Job, state: JobState) -> Event:
+    report = await check_job(context, job)
+    if report.verdict is Verdict.FAIL:
+        failed = tuple(p for p in report.problems if p.verdict is Verdict.FAIL)
+        return JobRefused(error=ErrorRecord.of(InvalidJob("; ".join(p.message for p in failed), failed)))
+    return Checked(
+        video_duration_ms=report.video_duration_ms,
+        sound_duration_ms=report.sound_duration_ms,
+        to_speak=isinstance(job.audio, Speech),
+        one_step=context.client.gateway.one_step,
+    )
+
+
+async def check_job(context: Context, job: Job) -> CheckReport:
+    """The local checks of a job, with the batch's settings."""
+    return await inspect_job(
+        job,
+        context.client.gateway,
+        fit=context.settings.fit,
+        read_range=context.client.read_range if context.settings.remote else None,
+        threads=context.settings.threads,
+    )
+
+
+async def _speak(context: Context, job: Job, state: JobState) -> Event:
+    if not isinstance(job.audio, Speech):
+        raise LookupError(f"job {job.key!r} has nothing to be spoken")
+    try:
+        audio = await context.client.speak(job.audio)
+    except KlingError as error:
+        return _failure(error)
+    return SpeechMade(audio=audio, units=_or_price(context, audio.units, "speech"))
+
+
+async def _identify(context: Context, job: Job, state: JobState) -> Event:
+    not_before = state.session_made_at if state.sessions_expired else 0.0
+    try:
+        session, made_at, paid = await context.sessions.get(job.video, not_before)
+    except KlingError as error:
+        return _failure(error)
+    units = _or_price(context, session.units, "identify") if paid else NOTHING
+    return FacesIdentified(session=session, made_at=made_at, units=units)
+
+
+async def _choose(context: Context, job: Job, state: JobState) -> Event:
+    faces = state.session.faces if state.session else ()
+    crop_ms = _crop_ms(job, state)
+    try:
+        choice = choose(faces, job.face, key=job.key, crop_ms=crop_ms, insert_ms=job.sound_insert_ms)
+    except NoSuitableFace as error:
+        return JobRefused(error=ErrorRecord.of(error))
+    return FaceChosen(face=choice.face, reason=choice.reason)
+
+
+def _crop_ms(job: Job, state: JobState) -> int | None:
+    end = job.sound_end_ms if job.sound_end_ms is not None else state.sound_duration_ms
+    return None if end is None else end - (job.sound_start_ms or 0)
+
+
+async def _plan(context: Context, job: Job, state: JobState) -> Event:
+    try:
+        plan = make_plan(
+            job,
+            state.face,
+            video_duration_ms=state.video_duration_ms,
+            sound_duration_ms=state.sound_duration_ms,
+            fit=context.settings.fit,
+        )
+    except InvalidJob as error:
+        return JobRefused(error=ErrorRecord.of(error))
+    return Planned(plan=plan)
+
+
+async def _intend(context: Context, job: Job, state: JobState) -> Event:
+    if _session_too_old(context, state):
+        return SessionExpired()
+    if job.external_task_id is not None and state.attempt == 1 and state.external_task_id is None:
+        try:
+            found = await find_own(context, job.external_task_id)
+        except KlingError as error:
+            return _failure(error)
+        if found is not None:
+            return TaskFound(task_id=found.task_id)
+    if state.tries and (waiting := _tries_exhausted(context, state)):
+        return waiting
+    await _wait_out_tries(context, state)
+    await context.slots.turn(stopped=lambda: context.breaker.reason is not None)
+    if context.breaker.reason is not None:
+        context.slots.turn_over()
+        raise Stopped
+    return CreateIntended(
+        external_task_id=attempt_id(context, job, state.attempt),
+        units=_worst_case(context, state),
+    )
+
+
+def attempt_id(context: Context, job: Job, attempt: int) -> str:
+    """The external id of an attempt: the job's own for its first, else one derived from the journal and the key."""
+    if job.external_task_id is None:
+        return external_id(context.journal.journal_id, job.key, attempt)
+    return job.external_task_id if attempt == 1 else f"{job.external_task_id}-r{attempt}"
+
+
+def _tries_exhausted(context: Context, state: JobState) -> Event | None:
+    if state.tries < context.settings.retry.tries or state.record is None:
+        return None
+    return StepFailed(error=state.record)
+
+
+async def _wait_out_tries(context: Context, state: JobState) -> None:
+    if not state.tries:
+        return
+    delays = retry_delays(context.settings.retry)
+    for _ in range(state.tries - 1):
+        next(delays)
+    await anyio.sleep(next(delays))
+
+
+def _worst_case(context: Context, state: JobState) -> Decimal:
+    prices = context.client.gateway.prices
+    if prices is None:
+        return NOTHING
+    return worst_case_units(prices, state.video_duration_ms, identify=False, speech=False)
+
+
+def _session_too_old(context: Context, state: JobState) -> bool:
+    return state.session is not None and not context.sessions.fresh(state.session_made_at)
+
+
+async def _create(context: Context, job: Job, state: JobState) -> Event:
+    if _session_too_old(context, state):
+        return SessionExpired()
+    client = context.client.without_repeats()
+    try:
+        if context.client.gateway.one_step:
+            task = await client.create_one_step_task(one_step_order_of(job))
+        else:
+            task = await client.create_ordered_task(order_of(job, state))
+    except KlingError as error:
+        return after_refusal(error, state)
+    return TaskCreated(task_id=task.task_id)
+
+
+def _failure(error: KlingError) -> Event:
+    """A failure before any task: for good, or one that may pass by itself, by topping up, or by another address."""
+    passing = error.transient or isinstance(error, (AccountError, AuthenticationError, ProtocolError))
+    return StepFailed(error=ErrorRecord.of(error)) if passing else JobFailed(error=ErrorRecord.of(error))
+
+
+def _or_price(context: Context, told: Decimal | None, what: str) -> Decimal:
+    prices = context.client.gateway.prices
+    if told is not None or prices is None:
+        return told or NOTHING
+    price: Decimal = getattr(prices, what)
+    return price
+
+
+_STEPS: Mapping[Step, Callable[[Context, Job, JobState], Awaitable[Event]]] = {
+    Step.CHECK: _check,
+    Step.SPEAK: _speak,
+    Step.IDENTIFY: _identify,
+    Step.CHOOSE: _choose,
+    Step.PLAN: _plan,
+    Step.INTEND: _intend,
+    Step.CREATE: _create,
+    Step.RECONCILE: reconcile,
+    Step.FETCH: fetch,
+}

@@ -1,0 +1,58 @@
+"""One job's turn in a run: step after step until it is done, or left for a later run."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+
+from anyio import CancelScope
+from attrs import evolve
+
+from ..abc import NoSlot
+from ..errors import BudgetExceeded, ErrorRecord, TaskTimeout
+from ..events import Outcome
+from ..models import Job
+from .admission import Place
+from .context import Context
+from .recorder import Ticket
+from .state import BEFORE_MONEY, Step
+from .steps import Stopped, perform
+
+
+async def take_turn(context: Context, ticket: Ticket, job: Job, place: Place) -> Outcome:
+    """How the job stands once its turn is over. Raises ``JournalError`` only; cancellation writes nothing but a create's answer."""
+    goals = _goals(context)
+    try:
+        while ticket.state.next_step not in goals:
+            if context.breaker.reason is not None and ticket.state.next_step in BEFORE_MONEY:
+                break
+            if ticket.state.next_step not in BEFORE_MONEY | {Step.CREATE}:
+                place.prepared()
+            await _one_step(context, ticket, job)
+            if ticket.state.paused:
+                break
+    except Stopped:
+        pass  # the batch says why; this job is left as it was
+    except (TaskTimeout, BudgetExceeded) as error:
+        if isinstance(error, BudgetExceeded):
+            context.breaker.stop(error)
+            context.slots.wake_all()
+        return evolve(ticket.state.outcome(job.meta), record=ErrorRecord.of(error))
+    return ticket.state.outcome(job.meta)
+
+
+def _goals(context: Context) -> AbstractSet[Step]:
+    fetches = context.settings.download_to is not None
+    return {Step.DONE} if fetches else {Step.DONE, Step.FETCH}
+
+
+async def _one_step(context: Context, ticket: Ticket, job: Job) -> None:
+    step = ticket.state.next_step
+    if step is Step.WATCH:
+        await context.watcher.wait_for(ticket)
+        return
+    with CancelScope(shield=step is Step.CREATE):
+        event = await perform(context, step, job, ticket.state)
+        try:
+            await context.recorder.append(ticket, event)
+        except NoSlot:
+            pass  # another process took it: the same step waits for a turn again

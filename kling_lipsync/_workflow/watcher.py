@@ -1,0 +1,151 @@
+"""One watcher for all running tasks: it alone looks, and it alone writes that a task ended."""
+
+from __future__ import annotations
+
+import logging
+from decimal import Decimal
+
+import anyio
+from attrs import define, field
+
+from .._checks import task_units
+from ..abc import Clock
+from ..client import KlingClient
+from ..errors import KlingError, TaskTimeout
+from ..events import NOTHING, SlotPresumedFree, TaskEnded
+from ..models import Task, TaskStatus
+from ..policies import PollPolicy
+from .looks import look
+from .recorder import Recorder, Ticket
+from .state import Step
+
+logger = logging.getLogger("kling_lipsync")
+
+DOUBT_HOLDS_SLOT = 1800.0
+"""Seconds after which a task that may exist, but cannot be found, is presumed to have ended."""
+
+RARELY = 10
+"""A task past its time limit is part of every so many-th look only."""
+
+GIVE_UP_AFTER = 900.0
+"""Seconds of looks that all fail, after which those who wait are told so."""
+
+
+@define(kw_only=True, eq=False)
+class _Watched:
+    ticket: Ticket
+    woken: anyio.Event = field(factory=anyio.Event)
+
+
+class Watcher:
+    """Looks at the running tasks of a journal until each ends; ``run`` belongs in a task group of the coordinator's."""
+
+    def __init__(self, client: KlingClient, recorder: Recorder, poll: PollPolicy, clock: Clock) -> None:
+        self._client = client
+        self._recorder = recorder
+        self._poll = poll
+        self._clock = clock
+        self._watched: dict[str, _Watched] = {}
+        self._woken = anyio.Event()
+        self._looks = 0
+        self._failing_since: float | None = None
+        self._failure: KlingError | None = None
+
+    def watch(self, ticket: Ticket) -> None:
+        """Begins to watch the job's task, or the slot that its doubt holds."""
+        self._watched.setdefault(ticket.state.key, _Watched(ticket=ticket))
+        self.wake()
+
+    def forget(self, key: str) -> None:
+        """Leaves a doubtful job's slot alone while the job has its turn."""
+        self._watched.pop(key, None)
+
+    def wake(self) -> None:
+        """Something may have changed: look soon, yet never more often than the poll interval."""
+        self._woken.set()
+
+    async def wait_for(self, ticket: Ticket) -> None:
+        """Returns once the job's task has ended and that is written. Raises ``TaskTimeout`` after the policy's time-out.
+
+        It is raised too when no look has succeeded for a quarter of an hour.
+        """
+        self.watch(ticket)
+        watched = self._watched[ticket.state.key]
+        with anyio.move_on_after(self._poll.task_timeout):
+            await watched.woken.wait()
+        if ticket.state.next_step is not Step.WATCH:
+            return
+        raise TaskTimeout(self._why_waiting(ticket), key=ticket.state.key, task=_unfinished(ticket))
+
+    async def run(self) -> None:
+        """Looks for ever; cancel it to stop."""
+        while True:
+            if not self._watched:
+                await self._woken.wait()
+            self._woken = anyio.Event()
+            await anyio.sleep(self._poll.interval)
+            await self._look()
+
+    async def _look(self) -> None:
+        self._looks += 1
+        tickets = {t.state.task_id: t for t in self._due() if t.state.task_id is not None}
+        try:
+            tasks = await look(self._client, tickets.keys()) if tickets else {}
+        except KlingError as error:
+            self._note_failure(error)
+        else:
+            self._failing_since = self._failure = None
+            for task_id, task in tasks.items():
+                await self._take(tickets[task_id], task)
+        await self._lend_slots()
+
+    def _due(self) -> list[Ticket]:
+        everyone = self._looks % RARELY == 0
+        return [w.ticket for w in self._watched.values() if everyone or w.ticket.state.holds_slot]
+
+    async def _take(self, ticket: Ticket, task: Task) -> None:
+        if not task.status.ended or ticket.state.next_step is not Step.WATCH:
+            return
+        await self._recorder.append(ticket, TaskEnded(attempt=ticket.state.attempt, task=task, units=self._units(ticket, task)))
+        self._watched.pop(ticket.state.key).woken.set()
+
+    def _units(self, ticket: Ticket, task: Task) -> Decimal:
+        if task.units is not None:
+            return task.units
+        prices = self._client.gateway.prices
+        if prices is None or task.status is TaskStatus.FAILED:
+            return NOTHING
+        return task_units(prices, task.video_duration_ms or ticket.state.video_duration_ms)
+
+    async def _lend_slots(self) -> None:
+        for watched in list(self._watched.values()):
+            state = watched.ticket.state
+            limit = self._poll.task_timeout if state.next_step is Step.WATCH else DOUBT_HOLDS_SLOT
+            overdue = self._clock.wall() - (state.intended_at or 0.0) > limit
+            if state.holds_slot and overdue and state.next_step in (Step.WATCH, Step.RECONCILE):
+                await self._recorder.append(watched.ticket, SlotPresumedFree(attempt=state.attempt))
+            if state.next_step is not Step.WATCH and not watched.ticket.state.holds_slot:
+                del self._watched[state.key]
+
+    def _note_failure(self, error: KlingError) -> None:
+        now = self._clock.monotonic()
+        self._failing_since = now if self._failing_since is None else self._failing_since
+        self._failure = error
+        logger.warning("a look at the running tasks failed, for %.0f s now: %s", now - self._failing_since, error)
+        if now - self._failing_since > GIVE_UP_AFTER:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        for watched in self._watched.values():
+            watched.woken.set()
+            watched.woken = anyio.Event()
+
+    def _why_waiting(self, ticket: Ticket) -> str:
+        waited = f"the task {ticket.state.task_id} was not seen to end"
+        reason = f"; the last look failed: {self._failure}" if self._failure else ""
+        return f"{waited}{reason}; it is paid and kept in the journal: run again to go on watching"
+
+
+def _unfinished(ticket: Ticket) -> Task:
+    state = ticket.state
+    return Task(task_id=state.task_id or "", status=TaskStatus.PROCESSING, external_task_id=state.external_task_id)

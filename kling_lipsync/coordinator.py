@@ -1,0 +1,201 @@
+"""Takes many jobs to their end: every slot of the account full, each task paid once, one outcome for each job."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import anyio
+from anyio.abc import ObjectReceiveStream, TaskGroup
+
+from ._journal import SqliteJournal
+from ._tasks import task_group
+from ._transport import GcraPacer
+from ._workflow.admission import Admission
+from ._workflow.batch import Jobs, feed
+from ._workflow.breaker import Breaker
+from ._workflow.context import Context, Settings
+from ._workflow.desk import Desk
+from ._workflow.inspect import CheckReport
+from ._workflow.recorder import Observer, Recorder
+from ._workflow.sessions import Sessions
+from ._workflow.settings_of import settings_of
+from ._workflow.slots import Slots
+from ._workflow.steps import check_job
+from ._workflow.watcher import Watcher
+from .abc import Journal, JobRow, Totals
+from .client import KlingClient
+from .errors import ConfigurationError, KlingError
+from .events import Event, Outcome
+from .models import FaceSession, Job, Status, Video
+from .policies import Budget, Limits, PollPolicy
+
+Outcomes = ObjectReceiveStream[Outcome]
+
+
+class Coordinator:
+    """Runs lip-sync jobs through Kling, many at once, and pays for each exactly once.
+
+    ``journal`` is a file (made if missing; ``":memory:"`` keeps nothing) that belongs to the client's account: run the same jobs with the same
+    journal again, and finished ones are not touched, the others go on. ``download_to`` is the folder for result files; ``None`` downloads nothing.
+    ``fit`` trims a sound that is too long instead of refusing its job; ``remote=False`` does not look into the headers of remote media.
+    ``on_event`` gets each ``Event`` once it is durable. ``reconcile_grace`` (seconds) is how long a task that may exist is looked for.
+    ``retry_failed`` starts attempts that failed in earlier runs again, ``retry_in_doubt`` creates what no look finds, at the risk of paying twice.
+    ``max_failures`` stops the batch after so many. Use it as an asynchronous context manager, in one event loop.
+    """
+
+    def __init__(
+        self,
+        client: KlingClient,
+        *,
+        journal: str | Path | Journal,
+        download_to: str | Path | None = None,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        poll: PollPolicy = PollPolicy(),  # noqa: B008 - frozen
+        budget: Budget | None = None,
+        fit: bool = False,
+        remote: bool = True,
+        on_event: Observer | None = None,
+        reconcile_grace: float = 30.0,
+        retry_failed: bool = False,
+        retry_in_doubt: bool = False,
+        max_failures: int | None = None,
+    ) -> None:
+        if budget is not None and client.gateway.prices is None:
+            raise ConfigurationError(
+                f"a budget needs prices, and the gateway {client.gateway.name} has none: give them with its profile"
+            )
+        self._clock = client.clock
+        self._journal = journal if not isinstance(journal, (str, Path)) else SqliteJournal(journal, clock=self._clock)
+        self._client = client.paced_by(GcraPacer(limits.requests_per_second, self._clock))
+        self._poll = poll
+        self._limits = limits
+        self._slots = Slots(limits.running_tasks, self._clock)
+        self._breaker = Breaker(max_failures=max_failures)
+        self._recorder = Recorder(
+            journal=self._journal,
+            slots=self._slots,
+            breaker=self._breaker,
+            budget=budget.units if budget else None,
+            observer=on_event,
+        )
+        self._settings = Settings(
+            download_to=Path(download_to) if download_to is not None else None,
+            fit=fit,
+            remote=remote,
+            reconcile_grace=reconcile_grace,
+            retry_failed=retry_failed,
+            retry_in_doubt=retry_in_doubt,
+            retry=client.retry,
+        )
+        self._stack = AsyncExitStack()
+        self._working: tuple[Context, Desk] | None = None
+        self._admission = Admission(limits.prepared_ahead, lambda: self._slots.allowance.limit)
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await self._journal.open(self._client.account)
+            stack.push_async_callback(self._journal.aclose)
+            group = await stack.enter_async_context(task_group())
+            stack.callback(group.cancel_scope.cancel)
+            context = self._make_context(group)
+            desk = Desk(context)
+            await desk.take_over()
+            group.start_soon(context.watcher.run)
+            self._working = context, desk
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return await self._stack.__aexit__(kind, error, trace)
+
+    @property
+    def stopped(self) -> KlingError | None:
+        """Why the batch takes no new jobs (an account fault, the budget, too many failures), or ``None``."""
+        return self._breaker.reason
+
+    @asynccontextmanager
+    async def as_completed(self, jobs: Jobs) -> AsyncIterator[Outcomes]:
+        """A stream of one ``Outcome`` for each job, in the order they end; ``jobs`` may be endless, or asynchronous.
+
+        Leaving the block early, or cancelling it, detaches: a create in flight is awaited and recorded, running tasks
+        stay in the journal. Raises ``JournalError`` where the journal fails.
+        """
+        context, desk = self._opened()
+        send, receive = anyio.create_memory_object_stream[Outcome]()
+        async with task_group() as group:
+            group.start_soon(feed, context, desk, self._admission, jobs, send)
+            async with receive:
+                yield receive
+            group.cancel_scope.cancel()
+
+    async def run(self, job: Job) -> Outcome:
+        """How one job ended. Its failure is in the outcome; raises ``JournalError`` only."""
+        return (await self.run_all([job]))[0]
+
+    async def run_all(self, jobs: Iterable[Job]) -> list[Outcome]:
+        """How each of ``jobs`` ended, in their order. Raises ``JournalError`` only."""
+        wanted = list(jobs)
+        ended: dict[str, Outcome] = {}
+        async with self.as_completed(wanted) as outcomes:
+            async for outcome in outcomes:
+                ended[outcome.key] = outcome
+        return [ended[job.key] for job in wanted]
+
+    async def check(self, job: Job) -> CheckReport:
+        """What is known of a job before it is sent: verdict, problems, plan, price. Nothing is sent to Kling."""
+        return await check_job(self._opened()[0], job)
+
+    async def faces(self, video: Video) -> FaceSession:
+        """The faces of a video: identified once, kept in the journal. Raises the errors of ``KlingClient.identify_faces``."""
+        session, _made_at, _paid = await self._opened()[0].sessions.get(video)
+        return session
+
+    async def changed(self, jobs: Iterable[Job]) -> list[str]:
+        """The keys whose attempt is open, in doubt or succeeded, and that come back with other media or settings."""
+        return [job.key for job in jobs if await self._has_changed(job)]
+
+    async def get(self, key: str) -> Outcome | None:
+        """How a job stands in the journal, or ``None`` where it is unknown."""
+        row = await self._journal.row(key)
+        return row.outcome if row else None
+
+    async def totals(self) -> Totals:
+        """The journal in numbers."""
+        return await self._journal.totals()
+
+    def rows(self) -> AsyncIterator[JobRow]:
+        """Every job of the journal, in the order it was first given."""
+        return self._journal.rows()
+
+    async def events(self, *, after: int = 0) -> Sequence[Event]:
+        """Up to 1000 events that follow ``seq`` ``after``, to catch up with what was missed."""
+        return await self._journal.events(after=after)
+
+    def _make_context(self, group: TaskGroup) -> Context:
+        return Context(
+            client=self._client,
+            journal=self._journal,
+            recorder=self._recorder,
+            slots=self._slots,
+            breaker=self._breaker,
+            sessions=Sessions(self._client, self._journal, self._clock, group),
+            watcher=Watcher(self._client, self._recorder, self._poll, self._clock),
+            settings=self._settings,
+            clock=self._clock,
+        )
+
+    def _opened(self) -> tuple[Context, Desk]:
+        if self._working is None:
+            raise RuntimeError("a Coordinator is used inside 'async with'")
+        return self._working
+
+    async def _has_changed(self, job: Job) -> bool:
+        row = await self._journal.row(job.key)
+        settled = (Status.SUCCEEDED, Status.RUNNING, Status.IN_DOUBT)
+        return row is not None and row.status in settled and row.settings != settings_of(job)
