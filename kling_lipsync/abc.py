@@ -167,7 +167,7 @@ class Journal(Protocol):
         ``settings`` is compared with what it was first given. Raises ``ClaimLost`` where another owner has it.
         """
 
-    async def release(self, claim: Claim) -> None:
+    def release(self, claim: Claim) -> None:
         """Gives a claim back, so that the job can be admitted again."""
 
     async def replace_settings(self, claim: Claim, settings: str) -> None:

@@ -13,25 +13,26 @@ from anyio.abc import ObjectReceiveStream, TaskGroup
 
 from ._journal import SqliteJournal
 from ._tasks import task_group
-from ._transport import GcraPacer
+from ._transport import GcraPacer, HttpTransport
 from ._workflow.admission import Admission
 from ._workflow.batch import Jobs, feed
 from ._workflow.breaker import Breaker
 from ._workflow.context import Context, Settings
 from ._workflow.desk import Desk
-from ._workflow.inspect import CheckReport
+from ._workflow.inspect import CheckReport, inspect_job
 from ._workflow.recorder import Observer, Recorder
 from ._workflow.sessions import Sessions
 from ._workflow.settings_of import settings_of
 from ._workflow.slots import Slots
 from ._workflow.steps import check_job
 from ._workflow.watcher import Watcher
-from .abc import Journal, JobRow, Totals
+from .abc import JobRow, Journal, Totals
 from .client import KlingClient
 from .errors import ConfigurationError, KlingError
 from .events import Event, Outcome
+from .gateways import Gateway, load_gateway
 from .models import FaceSession, Job, Status, Video
-from .policies import Budget, Limits, PollPolicy
+from .policies import Budget, Limits, PollPolicy, Timeouts
 
 Outcomes = ObjectReceiveStream[Outcome]
 
@@ -39,12 +40,13 @@ Outcomes = ObjectReceiveStream[Outcome]
 class Coordinator:
     """Runs lip-sync jobs through Kling, many at once, and pays for each exactly once.
 
-    ``journal`` is a file (made if missing; ``":memory:"`` keeps nothing) that belongs to the client's account: run the same jobs with the same
-    journal again, and finished ones are not touched, the others go on. ``download_to`` is the folder for result files; ``None`` downloads nothing.
-    ``fit`` trims a sound that is too long instead of refusing its job; ``remote=False`` does not look into the headers of remote media.
-    ``on_event`` gets each ``Event`` once it is durable. ``reconcile_grace`` (seconds) is how long a task that may exist is looked for.
-    ``retry_failed`` starts attempts that failed in earlier runs again, ``retry_in_doubt`` creates what no look finds, at the risk of paying twice.
-    ``max_failures`` stops the batch after so many. Use it as an asynchronous context manager, in one event loop.
+    ``journal`` is a file (made if missing; ``":memory:"`` keeps nothing) that belongs to the client's account: run the
+    same jobs with the same journal again, and finished ones are not touched, the others go on. ``download_to`` is the
+    folder for result files; ``None`` downloads nothing. ``fit`` trims a sound that is too long instead of refusing its
+    job; ``remote=False`` does not look into the headers of remote media. ``on_event`` gets each ``Event`` once it is
+    durable. ``reconcile_grace`` (seconds) is how long a task that may exist is looked for. ``retry_failed`` starts
+    attempts that failed in earlier runs again, ``retry_in_doubt`` creates what no look finds, at the risk of paying
+    twice. ``max_failures`` stops the batch after so many. Use it as an asynchronous context manager, in one event loop.
     """
 
     def __init__(
@@ -152,7 +154,10 @@ class Coordinator:
         return await check_job(self._opened()[0], job)
 
     async def faces(self, video: Video) -> FaceSession:
-        """The faces of a video: identified once, kept in the journal. Raises the errors of ``KlingClient.identify_faces``."""
+        """The faces of a video: identified once, kept in the journal.
+
+        Raises the errors of ``KlingClient.identify_faces``.
+        """
         session, _made_at, _paid = await self._opened()[0].sessions.get(video)
         return session
 
@@ -199,3 +204,19 @@ class Coordinator:
         row = await self._journal.row(job.key)
         settled = (Status.SUCCEEDED, Status.RUNNING, Status.IN_DOUBT)
         return row is not None and row.status in settled and row.settings != settings_of(job)
+
+
+async def check(
+    job: Job, *, gateway: Gateway | str = "official", fit: bool = False, remote: bool = True
+) -> CheckReport:
+    """What is known of a job before it is sent: verdict, problems, plan, price. Needs no key; nothing is sent to Kling.
+
+    ``remote=False`` does not look into the headers of remote media. Raises ``ConfigurationError`` for an unknown
+    gateway.
+    """
+    profile = gateway if isinstance(gateway, Gateway) else load_gateway(gateway)
+    transport = HttpTransport(None, timeouts=Timeouts())
+    try:
+        return await inspect_job(job, profile, fit=fit, read_range=transport.read_range if remote else None)
+    finally:
+        await transport.aclose()

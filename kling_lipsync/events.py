@@ -293,7 +293,8 @@ class FetchFailed(Event):
 @frozen(kw_only=True)
 class AttemptStarted(Event):
     """The job starts afresh after a failed attempt; ``attempt`` is the new one's number, with an external id of its
-    own."""
+    own.
+    """
 
 
 EVENTS: Mapping[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}

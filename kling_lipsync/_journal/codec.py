@@ -27,6 +27,7 @@ T = TypeVar("T")
 COLUMNS = frozenset(fields_dict(Event))
 """The fields of an event that have columns of their own."""
 
+_RAW = frozenset({"raw"})
 _MILLION = Decimal(1_000_000)
 _MOST = 10**15
 _UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, ForbiddenExtraKeysError)
@@ -45,20 +46,17 @@ def _converter() -> Converter:
 
 
 def _writer(converter: Converter, kind: type[Any]) -> Callable[[Any], dict[str, Any]]:
-    unwritten = {"raw"} | (COLUMNS if issubclass(kind, Event) else frozenset())
-    omitted = {name: override(omit=True) for name in unwritten & fields_dict(kind).keys()}
-    return make_dict_unstructure_fn(kind, converter, _cattrs_omit_if_default=True, **omitted)
+    unwritten = _RAW | (COLUMNS if issubclass(kind, Event) else frozenset())
+    return make_dict_unstructure_fn(kind, converter, _cattrs_omit_if_default=True, **_omitted(kind, unwritten))
 
 
 def _reader(converter: Converter, kind: type[Any]) -> Callable[[Any, Any], Any]:
-    omitted = {name: override(omit=True) for name in {"raw"} & fields_dict(kind).keys()}
-    return make_dict_structure_fn(
-        kind,
-        converter,
-        _cattrs_forbid_extra_keys=True,
-        _cattrs_detailed_validation=False,
-        **omitted,
-    )
+    strict: dict[str, Any] = {"_cattrs_forbid_extra_keys": True, "_cattrs_detailed_validation": False}
+    return make_dict_structure_fn(kind, converter, **strict, **_omitted(kind, _RAW))
+
+
+def _omitted(kind: type[Any], names: frozenset[str]) -> dict[str, Any]:
+    return {name: override(omit=True) for name in names & fields_dict(kind).keys()}
 
 
 def _encode(value: object) -> str:

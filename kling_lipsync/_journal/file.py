@@ -39,7 +39,7 @@ def refuse_foreign(path: Path, name: str) -> bool:
 
 def _refuse_header(header: bytes, name: str) -> None:
     if not header.startswith(_MAGIC) or len(header) < _HEADER:
-        raise JournalError(f"{name} is not a journal but a file of another kind: name another file; it is left as it is")
+        raise JournalError(f"{name} is a file of another kind, not a journal: name another file; it is left as it is")
     if int.from_bytes(header[_ID], "big") != APPLICATION_ID:
         raise JournalError(f"{name} is another program's SQLite file: name another file; it is left as it is")
 

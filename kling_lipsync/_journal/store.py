@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from sqlite3 import Connection
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from ..errors import JournalError
 from . import file, writes
@@ -16,13 +16,6 @@ from .lock import FileLock
 T = TypeVar("T")
 
 MEMORY = ":memory:"
-
-
-class Source(Protocol):
-    """Where queries are answered from."""
-
-    def read(self, query: Callable[[Connection], T]) -> T:
-        """What ``query`` returns. Raises ``JournalError``."""
 
 
 class Store:

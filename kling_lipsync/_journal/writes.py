@@ -6,14 +6,13 @@ So a refusal leaves nothing behind, and the other writes of the same transaction
 from __future__ import annotations
 
 from decimal import ROUND_FLOOR, Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from attrs import frozen
 
 from ..abc import NoSlot
 from ..errors import BudgetExceeded, ClaimLost, JournalError
 from ..events import Event, Outcome
-from ..models import Status
 from . import queries
 from .codec import encode_event, encode_outcome, from_millionths, to_millionths
 
@@ -21,6 +20,19 @@ if TYPE_CHECKING:
     from sqlite3 import Connection  # imported when a journal is opened, not before
 
 _OPEN = "holds_slot or reserved > 0 or status in ('running', 'in_doubt')"
+
+
+@frozen
+class Ceilings:
+    """How many slots may be held, and how many millionths of a unit spent and reserved; ``None``: any number."""
+
+    slots: int | None
+    budget: int | None
+
+    @classmethod
+    def of(cls, slots: int | None, budget: Decimal | None) -> Ceilings:
+        """The limits from a budget in units. Raises ``JournalError`` for what is not a number."""
+        return cls(slots, None if budget is None else to_millionths(budget, ROUND_FLOOR))
 
 
 @frozen(kw_only=True)
@@ -33,18 +45,15 @@ class Entry:
     at: float
     kind: str
     facts: str
-    status: Status
+    status: str
     outcome: str
     holds_slot: bool | None
     reserved: int | None
     spent: int
-    slots: int | None
-    budget: int | None
+    ceilings: Ceilings
 
     @classmethod
-    def of(
-        cls, event: Event, outcome: Outcome, *, key: str, after: int, at: float, slots: int | None, budget: Decimal | None
-    ) -> Entry:
+    def of(cls, event: Event, outcome: Outcome, *, key: str, after: int, at: float, ceilings: Ceilings) -> Entry:
         """The entry for ``event`` of job ``key``. Raises ``JournalError`` for what the journal cannot keep."""
         reserves = event.reserves
         return cls(
@@ -54,13 +63,12 @@ class Entry:
             at=at,
             kind=type(event).__name__,
             facts=encode_event(event),
-            status=outcome.status,
+            status=outcome.status.value,
             outcome=encode_outcome(outcome),
             holds_slot=event.slot,
             reserved=None if reserves is None else to_millionths(reserves),
             spent=to_millionths(event.spends),
-            slots=slots,
-            budget=None if budget is None else to_millionths(budget, ROUND_FLOOR),
+            ceilings=ceilings,
         )
 
 
@@ -75,20 +83,21 @@ def append(connection: Connection, entry: Entry) -> int:
             f"job {entry.key!r} has {max(version, 0)} events where {entry.after} were expected: somebody else wrote"
         )
     if entry.holds_slot and not held:
-        _refuse_full(connection, entry)
+        _refuse_full(connection, entry.ceilings.slots)
     if entry.reserved is not None and entry.reserved > reserved:
-        _refuse_dear(connection, entry, reserved)
-    seq = connection.execute(
+        _refuse_dear(connection, entry, entry.reserved - reserved + entry.spent)
+    inserted = connection.execute(
         "insert into events (job, version, attempt, at, kind, facts) values (?, ?, ?, ?, ?, ?)",
         (position, version + 1, entry.attempt, entry.at, entry.kind, entry.facts),
-    ).lastrowid
+    )
+    seq = cast("int", inserted.lastrowid)
     connection.execute(
         "update jobs set version = ?, attempt = ?, status = ?, outcome = ?, holds_slot = coalesce(?, holds_slot), "
         "reserved = coalesce(?, reserved), spent = spent + ? where position = ?",
         (
             version + 1,
             entry.attempt,
-            entry.status.value,
+            entry.status,
             entry.outcome,
             entry.holds_slot,
             entry.reserved,
@@ -96,25 +105,26 @@ def append(connection: Connection, entry: Entry) -> int:
             position,
         ),
     )
-    return seq or 0
+    return seq
 
 
-def _refuse_full(connection: Connection, entry: Entry) -> None:
-    if entry.slots is None:
+def _refuse_full(connection: Connection, slots: int | None) -> None:
+    if slots is None:
         return
     held = connection.execute("select coalesce(sum(slots), 0) from tally").fetchone()[0]
-    if held >= entry.slots:
-        raise NoSlot(f"{held} of {entry.slots} slots are held")
+    if held >= slots:
+        raise NoSlot(f"{held} of {slots} slots are held")
 
 
-def _refuse_dear(connection: Connection, entry: Entry, reserved: int) -> None:
-    if entry.budget is None or entry.reserved is None:
+def _refuse_dear(connection: Connection, entry: Entry, increase: int) -> None:
+    budget = entry.ceilings.budget
+    if budget is None:
         return
     committed = connection.execute("select coalesce(sum(spent + reserved), 0) from tally").fetchone()[0]
-    if committed - reserved + entry.reserved + entry.spent > entry.budget:
+    if committed + increase > budget:
         raise BudgetExceeded(
-            f"the next task may cost {from_millionths(entry.reserved)} units, and of the budget of "
-            f"{from_millionths(entry.budget)} only {from_millionths(max(0, entry.budget - committed + reserved))} are left",
+            f"the next task may cost {from_millionths(increase)} units, and of the budget of "
+            f"{from_millionths(budget)} only {from_millionths(max(0, budget - committed))} are left",
             key=entry.key,
         )
 
@@ -131,7 +141,7 @@ def admit(connection: Connection, key: str, settings: str) -> tuple[str, tuple[E
 def replace_settings(connection: Connection, key: str, settings: str) -> None:
     """Takes new settings for a job. Raises ``JournalError`` where it is open or has a result."""
     changed = connection.execute(
-        f"update jobs set settings = ? where key = ? and not ({_OPEN} or status = 'succeeded')",  # noqa: S608 - constant
+        f"update jobs set settings = ? where key = ? and not ({_OPEN} or status = 'succeeded')",  # noqa: S608 - made of constants
         (settings, key),
     ).rowcount
     if not changed:
@@ -166,7 +176,7 @@ def take_account(connection: Connection, account: str, name: str) -> str:
 
 
 def _refuse_open(connection: Connection, owner: str, account: str, name: str) -> None:
-    count = connection.execute(f"select count(*) from jobs where {_OPEN}").fetchone()[0]  # noqa: S608 - constant
+    count = connection.execute(f"select count(*) from jobs where {_OPEN}").fetchone()[0]  # noqa: S608 - made of constants
     if count:
         raise JournalError(
             f"{name} belongs to the account {owner}, where {count} of its jobs are open: finish them with that "

@@ -12,16 +12,25 @@ from kling_lipsync._media.tracks import EMPTY, Movie, Track
 
 HAS_BASE_OFFSET, HAS_DESCRIPTION, HAS_DURATION = 0x01, 0x02, 0x08
 """Flags of `tfhd`: which fields it has, in this order."""
-HAS_DATA_OFFSET, HAS_FIRST_FLAGS, EACH_DURATION = 0x001, 0x004, 0x100
+HAS_DATA_OFFSET, HAS_FIRST_FLAGS, EACH_DURATION, EACH_OFFSET = 0x001, 0x004, 0x100, 0x800
 """Flags of `trun`; one bit from 0x100 to 0x800 for each number that a sample has of its own."""
 
 
 @define
 class Span:
-    """From where to where a track's samples reach, in its ticks."""
+    """From where to where a track's samples are decoded, in its ticks, and how much later they are shown."""
 
     start: int
     end: int
+    offset: int = 0
+
+
+@frozen
+class Run:
+    """What a `trun` box says: how many ticks its samples last, and how much later than decoded the first is shown."""
+
+    duration: int
+    first_offset: int
 
 
 @frozen(kw_only=True)
@@ -73,10 +82,11 @@ class Fragments:
         start = _decode_time(body)
         if start is None:
             start = self._stored(track_id) if span is None else span.end
-        end = start + sum(_run_duration(run, default) for kind, run in children(body, "traf") if kind == "trun")
+        runs = [_run(run, default) for kind, run in children(body, "traf") if kind == "trun"]
+        end = start + sum(run.duration for run in runs)
         if span is None:
             first = 0 if self._stored(track_id) else start
-            self._spans[track_id] = Span(first, end)
+            self._spans[track_id] = Span(first, end, runs[0].first_offset if runs else 0)
         else:
             span.end = max(span.end, end)
 
@@ -99,19 +109,16 @@ class Fragments:
         if span is None:
             return None if track.duration == 0 else (Fraction(0), self.movie.length(track))
         shift = self._shift(track)
-        start, end = (max(Fraction(ticks, track.timescale) + shift, Fraction(0)) for ticks in (span.start, span.end))
-        return start, end
+        start, end = (Fraction(ticks + span.offset, track.timescale) + shift for ticks in (span.start, span.end))
+        return max(start, Fraction(0)), max(end, Fraction(0))
 
     def _shift(self, track: Track) -> Fraction:
-        """By how much the edit list moves the track: later by an empty edit, earlier by sound that is skipped.
-
-        A video track's media time only makes up for frames stored before those that they depend on.
-        """
+        """By how much the edit list moves the track: later by an empty edit, earlier by what is skipped."""
         shift = Fraction(0)
         for edit in track.edits:
             if edit.media_time == EMPTY:
                 shift += Fraction(edit.duration, self.movie.timescale)
-            elif track.kind == "audio":
+            else:
                 return shift - Fraction(edit.media_time, track.timescale)
         return shift
 
@@ -144,14 +151,17 @@ def _decode_time(body: memoryview) -> int | None:
     return fields.unsigned(8 if version == 1 else 4)
 
 
-def _run_duration(data: memoryview, default: int) -> int:
-    """How many ticks the samples of one `trun` last."""
-    _, flags, fields = versioned(data, "trun")
+def _run(data: memoryview, default: int) -> Run:
+    """Reads the body of one `trun`."""
+    version, flags, fields = versioned(data, "trun")
     count = fields.unsigned(4)
     fields.take(4 if flags & HAS_DATA_OFFSET else 0)
     fields.take(4 if flags & HAS_FIRST_FLAGS else 0)
-    if not flags & EACH_DURATION:
-        return count * default
     entry = 4 * (flags >> 8 & 0xF).bit_count()
     samples = fields.take(entry * count)
-    return sum(int.from_bytes(samples[at : at + 4], "big") for at in range(0, len(samples), entry))
+    offset = 0
+    if flags & EACH_OFFSET and count:
+        offset = int.from_bytes(samples[entry - 4 : entry], "big", signed=version == 1)
+    if not flags & EACH_DURATION:
+        return Run(count * default, offset)
+    return Run(sum(int.from_bytes(samples[at : at + 4], "big") for at in range(0, len(samples), entry)), offset)

@@ -29,13 +29,18 @@ class Edit:
 
 @frozen(kw_only=True)
 class Track:
-    """One track of picture or sound; `duration` is in ticks of `timescale` and counts no fragments."""
+    """One track of picture or sound; `duration` is in ticks of `timescale` and counts no fragments.
+
+    `first_offset` is by how many ticks the first sample is shown later than it is decoded: frames that depend on later
+    ones need such a delay, for which an edit list may make up.
+    """
 
     track_id: int
     kind: str
     enabled: bool
     timescale: int
     duration: int
+    first_offset: int
     edits: tuple[Edit, ...]
     codec: str | None
     width: int
@@ -71,15 +76,13 @@ class Movie:
         return sum((self._edited(edit, track, media) for edit in track.edits), Fraction(0))
 
     def _edited(self, edit: Edit, track: Track, media: Fraction) -> Fraction:
-        """An edit shows no more than there is. One without a duration shows all that follows its media time; in a
-        video track that time only makes up for frames stored before those that they depend on.
-        """
+        """An edit shows no more than there is, one without a duration all that follows its media time."""
         duration = Fraction(edit.duration, self.timescale)
         if edit.media_time == EMPTY:
             return duration
         if duration:
             return min(duration, media)
-        skipped = Fraction(edit.media_time, track.timescale) if track.kind == "audio" else Fraction(0)
+        skipped = Fraction(max(edit.media_time - track.first_offset, 0), track.timescale)
         return max(media - skipped, Fraction(0))
 
 
@@ -165,6 +168,7 @@ def _track(data: memoryview, *, fragmented: bool) -> Track | None:
         enabled=enabled,
         timescale=timescale,
         duration=duration,
+        first_offset=_first_offset(media),
         edits=_edits(data),
         codec=codec,
         width=width,
@@ -214,6 +218,18 @@ def _sum_of_samples(media: memoryview) -> int:
     _, _, fields = versioned(table, "stts")
     count = fields.unsigned(4)
     return sum(samples * ticks for samples, ticks in struct.iter_unpack(">II", fields.take(8 * count)))
+
+
+def _first_offset(media: memoryview) -> int:
+    """From the first entry of `ctts`, a count and an offset; 0 without that table."""
+    table = find(media, "minf", "stbl", "ctts")
+    if table is None:
+        return 0
+    version, _, fields = versioned(table, "ctts")
+    if fields.unsigned(4) == 0:
+        return 0
+    fields.take(4)
+    return fields.signed(4) if version == 1 else fields.unsigned(4)
 
 
 def _edits(track: memoryview) -> tuple[Edit, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Any
 
 from attrs import field, frozen, validators
 
@@ -17,7 +18,8 @@ class Contract(Enum):
     """A task is created at once: Kling's older lip-sync, still served."""
 
 
-_path = validators.matches_re(r"/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-]")
+_path: Any = validators.matches_re(r"/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-]")
+_optional_path: Any = validators.optional(_path)
 
 
 @frozen(kw_only=True)
@@ -29,9 +31,9 @@ class Dialect:
     """
 
     contract: Contract = field(default=Contract.TWO_STEP, validator=validators.instance_of(Contract))
-    identify: str | None = field(default="/v1/videos/identify-face", validator=validators.optional(_path))
+    identify: str | None = field(default="/v1/videos/identify-face", validator=_optional_path)
     create: str = field(default="/v1/videos/advanced-lip-sync", validator=_path)
     tasks: str = field(default="/v1/videos/advanced-lip-sync", validator=_path)
     other_tasks: tuple[str, ...] = field(default=(), validator=validators.deep_iterable(_path))
-    speech: str | None = field(default="/v1/audio/tts", validator=validators.optional(_path))
-    costs: str | None = field(default="/account/costs", validator=validators.optional(_path))
+    speech: str | None = field(default="/v1/audio/tts", validator=_optional_path)
+    costs: str | None = field(default="/account/costs", validator=_optional_path)

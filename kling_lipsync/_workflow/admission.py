@@ -33,7 +33,8 @@ class Place:
 class Admission:
     """Bounds the jobs being prepared for a slot, and all jobs from their admission until their outcome is taken.
 
-    ``running`` gives how many tasks may run now; so a reader that is slow to take outcomes slows the admission of new jobs.
+    ``running`` gives how many tasks may run now; so a reader that is slow to take outcomes slows the admission of new
+    jobs.
     """
 
     ahead: int

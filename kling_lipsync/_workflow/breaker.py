@@ -17,8 +17,8 @@ SAME_FAILURES = 5
 class Breaker:
     """Watches the facts of a batch; ``reason`` says why it must stop, and is ``None`` while it may go on.
 
-    An account fault stops it at once. The same refusal of the first jobs stops it while none was accepted; the same passing failure (a dead network,
-    a closed service) of as many jobs in a row stops it at any time.
+    An account fault stops it at once. The same refusal of the first jobs stops it while none was accepted; the same
+    passing failure (a dead network, a closed service) of as many jobs in a row stops it at any time.
     """
 
     max_failures: int | None = None

@@ -47,6 +47,8 @@ class Context:
 
 
 def external_id(journal_id: str, key: str, attempt: int) -> str:
-    """The external task id of one attempt: a letter first, since a gateway reads leading digits as its own row number."""
+    """The external task id of one attempt: a letter first, since a gateway reads leading digits as its own row
+    number.
+    """
     digest = hashlib.sha256(f"{journal_id}\n{key}".encode()).hexdigest()[:24]
     return f"kl-{digest}" if attempt == 1 else f"kl-{digest}-r{attempt}"

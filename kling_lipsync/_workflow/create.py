@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 
-from .._protocol import AudioId, OneStepOrder, Order, Sound, SoundData, SoundUrl
+from .._protocol import AudioId, OneStepOrder, Order, Sound
+from ..client import sound_from
 from ..errors import (
     AccountError,
     AuthenticationError,
     ErrorRecord,
+    InvalidJob,
     InvalidRequest,
     KlingError,
 )
 from ..events import CreateNotTaken, CreateRefused, CreateUnanswered, Event, SessionExpired, StepFailed
-from ..models import Audio, Job, Speech
+from ..models import Job, Speech
 from .state import JobState
 
 DUPLICATE = re.compile(r"external_?\s?task_?\s?id", re.IGNORECASE)
@@ -22,19 +24,12 @@ OF_THE_SESSION = re.compile(r"session", re.IGNORECASE)
 
 
 def sound_of(job: Job, state: JobState) -> Sound:
-    """The job's sound as a create sends it."""
-    if isinstance(job.audio, Speech):
-        if state.speech is None:
-            raise LookupError(f"job {job.key!r} has no speech yet")
-        return AudioId(state.speech.audio_id)
-    audio: Audio = job.audio
-    if audio.id is not None:
-        return AudioId(audio.id)
-    if audio.url is not None:
-        return SoundUrl(audio.url)
-    if audio.path is not None:
-        return SoundData.from_file(audio.path)
-    return SoundData.from_bytes(audio.data or b"")
+    """The job's sound as a create sends it. Raises ``NotSent`` for a file that cannot be read."""
+    if not isinstance(job.audio, Speech):
+        return sound_from(job.audio)
+    if state.speech is None:
+        raise LookupError(f"job {job.key!r} has no speech yet")
+    return AudioId(state.speech.audio_id)
 
 
 def order_of(job: Job, state: JobState) -> Order:
@@ -55,14 +50,19 @@ def order_of(job: Job, state: JobState) -> Order:
 
 
 def one_step_order_of(job: Job) -> OneStepOrder:
-    """What is bought for a job of a one-step gateway."""
+    """What is bought for a job of a one-step gateway. Raises ``InvalidJob`` for a sound it has no place for."""
     if isinstance(job.audio, Speech):
-        return OneStepOrder(video=job.video, speech=job.audio, callback_url=job.callback_url)
-    return OneStepOrder(video=job.video, sound=sound_of(job, JobState(key=job.key)), callback_url=job.callback_url)
+        return OneStepOrder(video=job.video, sound=job.audio, callback_url=job.callback_url)
+    sound = sound_from(job.audio)
+    if isinstance(sound, AudioId):
+        raise InvalidJob("this gateway takes a sound as a file or a URL, not as an audio id")
+    return OneStepOrder(video=job.video, sound=sound, callback_url=job.callback_url)
 
 
 def after_refusal(error: KlingError, state: JobState) -> Event:
-    """The fact that a failed create is: what may have acted is looked for, what surely has not is tried again or given up."""
+    """The fact that a failed create is: what may have acted is looked for, what surely has not is tried again or
+    given up.
+    """
     record = ErrorRecord.of(error)
     if isinstance(error, InvalidRequest):
         return _after_invalid(error, record, state)
@@ -81,5 +81,3 @@ def _after_invalid(error: InvalidRequest, record: ErrorRecord, state: JobState) 
     if OF_THE_SESSION.search(error.message) and state.sessions_expired == 0:
         return SessionExpired()
     return CreateRefused(error=record)
-
-

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import anyio
-from anyio import CancelScope
 from attrs import evolve
 
 from ..abc import Admission
@@ -19,7 +18,9 @@ from .turn import take_turn
 
 
 class Desk:
-    """The jobs that this process has claimed: each has one turn at a time, and an open one keeps its ticket after it."""
+    """The jobs that this process has claimed: each has one turn at a time, and an open one keeps its ticket after
+    it.
+    """
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -43,8 +44,7 @@ class Desk:
         try:
             return await self._serve(job, place)
         finally:
-            with CancelScope(shield=True):
-                await self._give_back(job.key)
+            self._give_back(job.key)
             del self._busy[job.key]
             done.set()
 
@@ -97,7 +97,7 @@ class Desk:
         attempt = event.attempt if isinstance(event, AttemptStarted) else ticket.state.attempt
         await self._context.recorder.append(ticket, evolve(event, key=ticket.state.key, attempt=attempt))
 
-    async def _give_back(self, key: str) -> None:
+    def _give_back(self, key: str) -> None:
         ticket = self._tickets.get(key)
         if ticket is None:
             return
@@ -105,7 +105,7 @@ class Desk:
             self._context.watcher.watch(ticket)
             return
         del self._tickets[key]
-        await self._context.journal.release(ticket.claim)
+        self._context.journal.release(ticket.claim)
 
 
 def _refuse_changes(state: JobState) -> Outcome:

@@ -39,7 +39,9 @@ def result_path(folder: Path, job: Job) -> Path:
 
 
 async def fetch(context: Context, job: Job, state: JobState) -> Event:
-    """Downloads the video of a task that succeeded; a failure leaves the task as it is, to be fetched by a later run."""
+    """Downloads the video of a task that succeeded; a failure leaves the task as it is, to be fetched by a later
+    run.
+    """
     folder = context.settings.download_to
     if folder is None or state.task is None:
         raise LookupError(f"job {job.key!r} has nothing to fetch, or nowhere to put it")

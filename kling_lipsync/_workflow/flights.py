@@ -32,7 +32,9 @@ class _Flight(Generic[T]):
 
 
 class Flights(Generic[T]):
-    """Runs one call per key in ``group``: callers that come meanwhile share its answer, and survive its first caller's cancellation."""
+    """Runs one call per key in ``group``: callers that come meanwhile share its answer, and survive its first
+    caller's cancellation.
+    """
 
     def __init__(self, group: anyio.abc.TaskGroup) -> None:
         self._group = group

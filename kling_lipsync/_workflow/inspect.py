@@ -1,4 +1,6 @@
-"""What can be known of a job before anything is sent to Kling: its media's headers, Kling's limits, a first plan, a price."""
+"""What can be known of a job before anything is sent to Kling: its media's headers, Kling's limits, a first plan, a
+price.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,10 @@ LARGEST_WALK = 5 * 1024 * 1024
 
 @frozen(kw_only=True)
 class CheckReport:
-    """What ``check`` knows of a job. Durations are ms; ``worst_case_units`` is ``None`` where the gateway has no prices."""
+    """What ``check`` knows of a job.
+
+    Durations are ms; ``worst_case_units`` is ``None`` where the gateway has no prices.
+    """
 
     verdict: Verdict
     problems: tuple[Problem, ...]
@@ -54,7 +59,8 @@ async def inspect_job(
 ) -> CheckReport:
     """The job checked against Kling's limits; nothing is sent to Kling.
 
-    ``read_range`` looks into remote files; ``None`` leaves them unknown. ``threads`` moves file reading off the event loop.
+    ``read_range`` looks into remote files; ``None`` leaves them unknown. ``threads`` moves file reading off the event
+    loop.
     """
     video, found_video = await _video_facts(job.video, read_range)
     sound, found_sound = await _sound_facts(job.audio, read_range, threads)
@@ -82,15 +88,11 @@ def _price(job: Job, prices: Prices | None, video_duration_ms: int | None, contr
     return worst_case_units(prices, video_duration_ms, identify=two_step, speech=speaks)
 
 
-def _first_plan(
-    job: Job, video: VideoFacts, sound: SoundFacts, fit: bool
-) -> tuple[Plan | None, tuple[Problem, ...]]:
+def _first_plan(job: Job, video: VideoFacts, sound: SoundFacts, fit: bool) -> tuple[Plan | None, tuple[Problem, ...]]:
     if isinstance(job.audio, Speech):
         return None, ()  # how long it will be is known once it is spoken
     try:
-        plan = make_plan(
-            job, None, video_duration_ms=video.duration_ms, sound_duration_ms=sound.duration_ms, fit=fit
-        )
+        plan = make_plan(job, None, video_duration_ms=video.duration_ms, sound_duration_ms=sound.duration_ms, fit=fit)
     except InvalidJob as error:
         return None, error.problems
     return plan, ()

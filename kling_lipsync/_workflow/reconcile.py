@@ -1,6 +1,7 @@
 """After a lost answer or a crash: does the attempt's task exist? Look before anything is sent again.
 
-Absence counts only where the gateway can answer, in a look begun a grace period after the first, and not for old intents.
+Absence counts only where the gateway can answer, in a look begun a grace period after the first, and not for old
+intents.
 """
 
 from __future__ import annotations

@@ -44,7 +44,8 @@ class Recorder:
     async def append(self, ticket: Ticket, event: Event) -> Event:
         """The event as it was written; ``ticket.state`` has moved by it.
 
-        Raises ``NoSlot`` (the journal holds as many as it may: wait for a turn again), ``BudgetExceeded``, ``JournalError``.
+        Raises ``NoSlot`` (the journal holds as many as it may: wait for a turn again), ``BudgetExceeded``,
+        ``JournalError``.
         """
         intends = isinstance(event, CreateIntended)
         try:

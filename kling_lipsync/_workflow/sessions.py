@@ -29,7 +29,8 @@ def lasting_url(url: str) -> str:
 SIGNING = ("sign", "signature", "token", "expires", "expiry", "x-amz-", "x-goog-", "x-oss-", "x-cos-", "q-", "ossaccesskeyid",
            "googleaccessid", "awsaccesskeyid", "key-pair-id", "policy", "sig", "se", "sp", "sv", "sr", "st", "skoid", "sktid",
            "ske", "sks", "skt", "skv", "hdnts", "e", "auth_key", "security-token")  # fmt: skip
-"""Beginnings (ending in "-") and names of query parameters that sign a URL: they change while the video stays the same."""
+"""Beginnings (ending in "-") and names of query parameters that sign a URL: they change while the video stays the
+same."""
 
 
 def _lasting(query: str) -> str:

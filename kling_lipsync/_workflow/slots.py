@@ -1,7 +1,7 @@
 """Who may start a task next: the account's allowance as far as it is known, and the queue before it.
 
-The journal counts the slots; this decides when to ask it for one. Kling answers 1303 where more tasks would run than the account's pack
-allows, and the allowance cannot be asked for, so it is found by being refused.
+The journal counts the slots; this decides when to ask it for one. Kling answers 1303 where more tasks would run than
+the account's pack allows, and the allowance cannot be asked for, so it is found by being refused.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ FIRST_LIMIT = 5
 """The smallest pack in Kling's documentation runs 5 tasks at once: begin there, and grow as creates are accepted."""
 
 SHORTEST_PROBE, LONGEST_PROBE = 1.0, 60.0
-"""Seconds between two creates that try whether the allowance has grown. Kling's documentation of 1303: wait 1 s or more."""
+"""Seconds between two creates that try whether the allowance has grown.
+
+Kling's documentation of 1303: wait 1 s or more.
+"""
 
 
 @define(kw_only=True)
@@ -85,7 +88,9 @@ class Slots:
         return max(self.allowance.limit, self.held + 1) if self.allowance.probing else self.allowance.limit
 
     async def turn(self, stopped: Callable[[], bool]) -> None:
-        """Returns when it is the caller's turn to write an intent, or as soon as ``stopped()``; then call ``turn_over``."""
+        """Returns when it is the caller's turn to write an intent, or as soon as ``stopped()``; then call
+        ``turn_over``.
+        """
         await self._wait(stopped)
         self.allowance.started(self.held + self._starting)
         self._starting += 1

@@ -165,7 +165,9 @@ class JobState:
         """What is to be told of the job's failure, or of what keeps it from its end."""
         if self.task is not None and self.task.status is TaskStatus.FAILED:
             reason = self.task.message or "Kling gave no reason"
-            return ErrorRecord(type=TaskFailed.__name__, message=f"the task failed: {reason} (task {self.task.task_id})")
+            return ErrorRecord(
+                type=TaskFailed.__name__, message=f"the task failed: {reason} (task {self.task.task_id})"
+            )
         return self.record
 
     def outcome(self, meta: Mapping[str, str] | None = None) -> Outcome:

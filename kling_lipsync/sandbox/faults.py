@@ -48,20 +48,24 @@ class Stage(Enum):
     SENDING = "while the answer is sent"
 
 
-@define(kw_only=True)
+@define
 class Fault:
-    """One rule: strikes the requests to ``endpoint`` with ``probability``, at most ``count`` times, after letting
-    ``skip`` of them pass. `KINDS` lists what ``kind`` may be."""
+    """One rule: strikes the requests to ``endpoint`` with ``probability``, at most ``count`` times.
+
+    Before that it lets ``skip`` of them pass. `KINDS` lists what ``kind`` may be; ``seconds`` is for a stall,
+    ``message`` and ``retry_after`` (seconds) are for the answer. A field with a wrong value raises ValueError or
+    TypeError.
+    """
 
     kind: str = field(validator=in_(KINDS))
     endpoint: str = field(default="*", validator=in_(ENDPOINTS))
-    when: When = field(default=When.BEFORE, converter=When)
-    probability: float = field(default=1.0, validator=[instance_of(int | float), ge(0), le(1)])
-    count: int | None = field(default=None, validator=optional([instance_of(int), ge(0)]))
-    skip: int = field(default=0, validator=[instance_of(int), ge(0)])
-    seconds: float = field(default=60.0, validator=[instance_of(int | float), ge(0)])
-    retry_after: float | None = field(default=None, validator=optional(instance_of(int | float)))
-    message: str | None = field(default=None, validator=optional(instance_of(str)))
+    when: When = field(kw_only=True, default=When.BEFORE, converter=When)
+    probability: float = field(kw_only=True, default=1.0, validator=[instance_of(int | float), ge(0), le(1)])
+    count: int | None = field(kw_only=True, default=None, validator=optional([instance_of(int), ge(0)]))
+    skip: int = field(kw_only=True, default=0, validator=[instance_of(int), ge(0)])
+    seconds: float = field(kw_only=True, default=60.0, validator=[instance_of(int | float), ge(0)])
+    retry_after: float | None = field(kw_only=True, default=None, validator=optional(instance_of(int | float)))
+    message: str | None = field(kw_only=True, default=None, validator=optional(instance_of(str)))
     struck: int = field(default=0, init=False)
 
     @property
@@ -90,13 +94,8 @@ class Faults:
     def _seeded(self) -> random.Random:
         return random.Random(self.seed)  # noqa: S311 - it picks requests, it keeps no secrets
 
-    def add(self, kind: str, **rule: Any) -> Fault:
-        """Puts a rule in force; the keywords are the fields of `Fault`.
-
-        Raises:
-            ValueError, TypeError: a field has no such name or value.
-        """
-        fault = Fault(kind=kind, **rule)
+    def add(self, fault: Fault) -> Fault:
+        """Puts a rule in force."""
         self.rules.append(fault)
         return fault
 
@@ -106,13 +105,7 @@ class Faults:
         Raises:
             Refused: 1201 for a rule that is not one.
         """
-        many = rules if isinstance(rules, list) else [rules]
-        if not all(isinstance(rule, Mapping) and isinstance(rule.get("kind"), str) for rule in many):
-            raise wrong("a fault is an object with a kind, one of " + ", ".join(KINDS))
-        try:
-            faults = [Fault(**rule) for rule in many]
-        except (ValueError, TypeError) as error:
-            raise wrong(f"fault: {error.args[0]}") from error
+        faults = [_from_json(rule) for rule in (rules if isinstance(rules, list) else [rules])]
         self.rules += faults
         return faults
 
@@ -135,3 +128,12 @@ class Faults:
             return False
         fault.struck += 1
         return True
+
+
+def _from_json(rule: object) -> Fault:
+    if not isinstance(rule, Mapping):
+        raise wrong("a fault is an object with a kind, one of " + ", ".join(KINDS))
+    try:
+        return Fault(**rule)
+    except (ValueError, TypeError) as error:
+        raise wrong(f"fault: {error.args[0]}") from error

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
 from kling_lipsync.sandbox.refusals import Refused, wrong
+
+T = TypeVar("T")
 
 
 def parse_json(body: bytes) -> object:
@@ -20,7 +22,7 @@ def parse_json(body: bytes) -> object:
     """
     try:
         value: object = json.loads(body, parse_constant=_no_constant)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Refused(1200, "The request body is not valid JSON") from error
     return value
 
@@ -69,7 +71,7 @@ class Fields:
 
     def text(self, name: str, most: int | None = None) -> str:
         """A text, ``""`` where it is absent."""
-        value = self._typed(name, "a string", lambda value: isinstance(value, str))
+        value = self._typed(name, "a string", str)
         if most is not None and len(value or "") > most:
             raise wrong(f"{self.label(name)}: must not be longer than {most} characters")
         return value or ""
@@ -90,9 +92,7 @@ class Fields:
 
     def required_int(self, name: str, low: int | None = None) -> int:
         """A whole number that must be there."""
-        value: int | None = self._typed(
-            name, "an integer", lambda value: isinstance(value, int) and not isinstance(value, bool)
-        )
+        value = self._typed(name, "an integer", int)
         if value is None:
             raise wrong(f"{self.label(name)}: must not be null")
         if low is not None and value < low:
@@ -101,15 +101,13 @@ class Fields:
 
     def number(self, name: str, default: float, low: float, high: float, *, shown: str = "") -> float:
         """A number between two bounds, both allowed; ``shown`` is its name in refusals where that is another one."""
-        value = self._typed(
-            name, "a number", lambda value: isinstance(value, int | float) and not isinstance(value, bool)
-        )
-        number = default if value is None else float(value)
+        value = self._typed(name, "a number", (int, float))
+        number = default if value is None else value
         if number < low:
             raise wrong(f"{self.label(shown or name)}: must be greater than or equal to {low}")
         if number > high:
             raise wrong(f"{self.label(shown or name)}: must be less than or equal to {high}")
-        return number
+        return float(number)
 
     def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
         """One of some words."""
@@ -120,16 +118,16 @@ class Fields:
 
     def flag(self, name: str) -> bool:
         """True or false; false where it is absent."""
-        return bool(self._typed(name, "a boolean", lambda value: isinstance(value, bool)))
+        return bool(self._typed(name, "a boolean", bool))
 
     def object(self, name: str) -> Fields | None:
         """An object within this one."""
-        value = self._typed(name, "an object", lambda value: isinstance(value, Mapping))
+        value = self._typed(name, "an object", dict)
         return None if value is None else Fields(value, self.label(name))
 
     def only_object(self, name: str) -> Fields:
         """The object that is alone in an array."""
-        value = self._typed(name, "an array", lambda value: isinstance(value, list))
+        value = self._typed(name, "an array", list)
         if not value:
             raise wrong(f"{self.label(name)}: must not be empty")
         if len(value) > 1:
@@ -151,9 +149,12 @@ class Fields:
             raise wrong(f"{self.label(one)} or {self.label(other)} is required")
         return one if here else other
 
-    def _typed(self, name: str, what: str, fits: Callable[[Any], bool]) -> Any:
+    def _typed(self, name: str, what: str, kinds: type[T] | tuple[type[T], ...]) -> T | None:
         self.read.add(name)
         value = self.values.get(name)
-        if value is not None and not fits(value):
+        if value is None:
+            return None
+        # Python takes a bool for an int.
+        if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
             raise wrong(f"{self.label(name)}: must be {what}")
         return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from kling_lipsync.sandbox.fields import Fields, is_web_url
@@ -65,5 +66,5 @@ async def _sent(site: Site, call: Call, fields: Fields) -> Sound:
     return await find_sound(site, call, SoundSource(data=data))
 
 
-async def _fate(site: Site, path: Any, duration_ms: int) -> str | None:
+async def _fate(site: Site, path: Path, duration_ms: int) -> str | None:
     return None if await site.studio.stretches(path, duration_ms) else "The model did not detect a human"

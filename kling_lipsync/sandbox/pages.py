@@ -27,6 +27,7 @@ class Files:
     kind: str
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
         request = Request(scope, receive)
         self.site.world.requests[self.kind] += 1
         # No key belongs here: a client that sends one has leaked it.
@@ -63,6 +64,7 @@ class Control:
     site: Site
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
         request = Request(scope, receive)
         try:
             response: Response = JSONResponse(await self._content(request))

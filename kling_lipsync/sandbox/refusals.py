@@ -28,7 +28,7 @@ REFUSALS: dict[int, tuple[int, str]] = {
 """HTTP status and message of each code, from Kling's documentation of error codes."""
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer of the server, not a fault of its program
+class Refused(Exception):
     """A request is answered with one of Kling's codes: ``code``, ``status`` (HTTP) and ``message``."""
 
     def __init__(self, code: int, message: str | None = None, *, retry_after: float | None = None) -> None:
@@ -44,5 +44,5 @@ def wrong(message: str) -> Refused:
     return Refused(1201, message)
 
 
-class ConnectionDropped(Exception):  # noqa: N818 - likewise
+class ConnectionDropped(Exception):
     """The server hangs up. Over a socket the TCP connection is closed; in process the caller gets this exception."""

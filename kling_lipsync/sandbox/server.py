@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable
-from typing import Any
 
 import anyio
 import uvicorn
@@ -21,7 +21,7 @@ TRANSPORT = "kling_lipsync.transport"
 class _Protocol(HttpToolsProtocol):
     """Puts the connection's transport into the state of each of its requests."""
 
-    def connection_made(self, transport: Any) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
         self.app_state = {**self.app_state, TRANSPORT: transport}
 
@@ -31,7 +31,7 @@ class _Connections:
 
     def __init__(self, inner: ASGIApp) -> None:
         self._inner = inner
-        self._open: dict[anyio.CancelScope, Any] = {}
+        self._open: dict[anyio.CancelScope, asyncio.Transport] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         transport = scope["state"][TRANSPORT]

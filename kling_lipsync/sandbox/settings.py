@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 
@@ -97,8 +96,6 @@ class Settings:
     """By how much ``end_time`` of a face is over-reported; the rule of overlap is held to the true end."""
     pack_units: float = field(default=10_000.0, validator=gt(0))
     costs_lag: float = field(default=DAY / 2, validator=ge(0))
-    errors: Mapping[int, str] = field(factory=dict)
-    """Other texts for Kling's codes."""
 
     # Bounds.
     body_bytes: int = field(default=16 * MIB, validator=gt(0))

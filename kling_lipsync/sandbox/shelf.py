@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 import shutil
 import tempfile
 import weakref
@@ -20,8 +20,12 @@ T = TypeVar("T")
 
 @frozen(kw_only=True)
 class Recipe:
-    """How a file is made, from when on it may be had and when it is gone (Unix seconds)."""
+    """How a file is made, from when on it may be had and when it is gone (Unix seconds).
 
+    ``file`` is its name on the shelf: recipes that make the same thing share it, so that it is made once.
+    """
+
+    file: str
     make: Callable[[Path], None]
     ready_at: float = 0.0
     gone_at: float
@@ -63,6 +67,7 @@ class Shelf:
         self._most_bytes = most_bytes
         self._threads = threads
         self._sizes: dict[str, int] = {}
+        self._bytes = 0
         self._made = Once(most=1_000_000)
         self._directory: Path | None = None
         self._finalizer: weakref.finalize[Any, Any] | None = None
@@ -80,11 +85,9 @@ class Shelf:
         self._sizes[name] = self._sizes.pop(name)
         return self.path(name)
 
-    async def run(self, work: Callable[..., T], *arguments: Any) -> T:
+    async def run(self, work: Callable[[], T]) -> T:
         """What a function returns: called in a worker thread, or inline where threads are off."""
-        if self._threads:
-            return await to_thread.run_sync(work, *arguments)
-        return work(*arguments)
+        return await to_thread.run_sync(work) if self._threads else work()
 
     def keep(self, draft: Path, name: str) -> Path:
         """Takes a file that stands in the directory under another name; the same name means the same content."""
@@ -92,6 +95,7 @@ class Shelf:
             self._sizes[name] = self._sizes.pop(name)
             return self.path(name)
         self._sizes[name] = draft.stat().st_size
+        self._bytes += self._sizes[name]
         draft.replace(self.path(name))
         self._make_room()
         return self.path(name)
@@ -104,20 +108,25 @@ class Shelf:
     async def _make(self, name: str, make: Callable[[Path], None]) -> None:
         draft = self.path(f"draft-{name}")
         try:
-            await self.run(make, draft)
+            await self.run(partial(make, draft))
             self.keep(draft, name)
         finally:
             draft.unlink(missing_ok=True)
 
     def _make_room(self) -> None:
-        while sum(self._sizes.values()) > self._most_bytes and len(self._sizes) > 1:
+        while self._bytes > self._most_bytes and len(self._sizes) > 1:
             oldest = next(iter(self._sizes))
-            del self._sizes[oldest]
+            self._bytes -= self._sizes.pop(oldest)
             self._made.forget(oldest)
             self.path(oldest).unlink(missing_ok=True)
 
 
 def content_key(path: Path) -> str:
     """A key that changes with a file's content."""
-    about = os.stat(path)
+    about = path.stat()
     return f"{path}:{about.st_mtime_ns}:{about.st_size}"
+
+
+def file_name(suffix: str, *parts: object) -> str:
+    """A name for a file that follows from these parts alone, by their repr."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:40] + suffix

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 from kling_lipsync.sandbox import answers, validation
-
 from kling_lipsync.sandbox.model import SpokenAudio
 from kling_lipsync.sandbox.shelf import Recipe
 from kling_lipsync.sandbox.site import Call, Site

@@ -67,6 +67,5 @@ def _pattern(text: str, syllable_samples: int) -> array.array[int]:
 
 def _tone(pitch: float, samples: int) -> array.array[int]:
     """One syllable: it swells and fades."""
-    return array.array("h", (
-        int(9000 * math.sin(math.pi * at / samples) * math.sin(2 * math.pi * pitch * at / RATE)) for at in range(samples)
-    ))  # fmt: skip
+    swell = (9000 * math.sin(math.pi * at / samples) for at in range(samples))
+    return array.array("h", (int(loud * math.sin(2 * math.pi * pitch * at / RATE)) for at, loud in enumerate(swell)))

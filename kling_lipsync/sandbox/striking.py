@@ -15,7 +15,7 @@ PAGE_413 = "<html><head><title>413 Request Entity Too Large</title></head></html
 PAGE_200 = "<!doctype html><html><body>Please enable JavaScript to continue.</body></html>"
 
 
-class PlainAnswer(Exception):  # noqa: N818 - it is an answer, not a fault of the program
+class PlainAnswer(Exception):
     """A request is answered with something that is not Kling's: ``response``."""
 
     def __init__(self, response: Response) -> None:
@@ -82,6 +82,8 @@ class Cut:
         self._rest = int(response.headers["content-length"]) // 2
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request, in part."""
+
         async def send_half(message: Message) -> None:
             if message["type"] != "http.response.body":
                 await send(message)

@@ -30,7 +30,7 @@ SAMPLE_SOUND = SAMPLES / "speech.mp3"
 FETCH_SECONDS = 30.0
 
 
-class FetchFailed(Exception):  # noqa: N818 - it is what the caller's URL gave
+class FetchFailed(Exception):
     """A URL could not be fetched."""
 
 
@@ -99,7 +99,7 @@ class Studio:
         if recipe is None or not recipe.ready_at <= self.clock() < recipe.gone_at:
             return None
         try:
-            return await self.shelf.get(name, recipe.make)
+            return await self.shelf.get(recipe.file, recipe.make)
         except FileNotFoundError:  # what it would be made from has had to go
             return None
 
@@ -134,7 +134,11 @@ class Studio:
         return await self._once("facts", path, partial(read_video, path))
 
     async def stretches(self, path: Path, duration_ms: int) -> tuple[Stretch, ...]:
-        """Who is seen in a video."""
+        """Who is seen in a video.
+
+        Raises:
+            Refused: 1201, where its picture cannot be decoded; 5000, where nothing here finds faces.
+        """
         return await self._once("faces", path, partial(find_faces, path, duration_ms))
 
     async def sound(self, path: Path) -> Sound:
@@ -175,7 +179,7 @@ class Studio:
         draft = self.shelf.path(f"fetch-{uuid.uuid4().hex}")
         try:
             await self.fetch(url, draft, most_bytes)
-            digest = await self.shelf.run(_digest, draft)
+            digest = await self.shelf.run(partial(_digest, draft))
             return self.shelf.keep(draft, f"fetched-{digest}")
         finally:
             draft.unlink(missing_ok=True)

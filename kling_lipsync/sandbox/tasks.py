@@ -41,6 +41,6 @@ async def costs(site: Site, call: Call) -> dict[str, Any]:
 
 def _moment(call: Call, name: str) -> int:
     value = call.query.get(name, "")
-    if not (value.isascii() and value.isdecimal()):
+    if not validation.DIGITS.fullmatch(value):
         raise wrong(f"{name}: must be a Unix time in ms")
     return int(value)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 
 from attrs import frozen
@@ -32,6 +33,8 @@ TEXT_LENGTH = 1000
 ONE_STEP_TEXT_LENGTH = 120
 PAGES = (1, 1000)
 PAGE_SIZES = (1, 500)
+DIGITS = re.compile(r"[0-9]{1,16}")
+"""A number in a query."""
 
 
 @frozen(kw_only=True)
@@ -189,6 +192,6 @@ def read_page(query: Mapping[str, str]) -> tuple[int, int]:
 
 def _bounded(query: Mapping[str, str], name: str, default: int, bounds: tuple[int, int]) -> int:
     value = query.get(name, str(default))
-    if not (value.isascii() and value.isdecimal() and bounds[0] <= int(value) <= bounds[1]):
+    if not (DIGITS.fullmatch(value) and bounds[0] <= int(value) <= bounds[1]):
         raise wrong(f"{name}: must be an integer between {bounds[0]} and {bounds[1]}")
     return int(value)

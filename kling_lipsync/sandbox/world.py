@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from attrs import define, field
 
-from kling_lipsync.sandbox.model import Order, Session, SpokenAudio, Stretch, Task, Video
 from kling_lipsync.sandbox.model import Face as SessionFace
+from kling_lipsync.sandbox.model import Order, Session, SpokenAudio, Stretch, Task, Video
 from kling_lipsync.sandbox.refusals import Refused, wrong
 from kling_lipsync.sandbox.settings import Duplicates, Settings
 

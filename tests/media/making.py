@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO
 
 import av
@@ -84,7 +85,9 @@ def make_sound(target: Target, sound: Sound) -> None:
     """Writes a file that holds the sound alone."""
     name = str(target) if isinstance(target, Path) else target
     with av.open(name, "w", format=sound.muxer, options=sound.options) as container:
-        for packet in _encoded(container, _sound_stream(container, sound), sound):
+        stream = _sound_stream(container, sound)
+        container.start_encoding()
+        for packet in _encoded(stream, sound):
             container.mux(packet)
 
 
@@ -96,25 +99,28 @@ def make_film(target: Target, film: Film) -> None:
         video.width, video.height, video.pix_fmt = film.width, film.height, "yuv420p"  # type: ignore[union-attr]  # a video
         sound = film.sound
         audio = None if sound is None else _sound_stream(container, sound)
+        container.start_encoding()
         packets = list(chain.from_iterable(video.encode(frame) for frame in chain(pictures(film), [None])))  # type: ignore[union-attr,arg-type]  # a video
         if sound is not None and audio is not None:
-            packets += _encoded(container, audio, sound)
+            packets += _encoded(audio, sound)
         for packet in sorted(packets, key=lambda packet: packet.dts * packet.time_base):
             container.mux(packet)
 
 
 def film_bytes(film: Film) -> bytes:
-    """The same, in memory."""
-    target = io.BytesIO()
-    make_film(target, film)
-    return target.getvalue()
+    """The bytes of a file with the film."""
+    with TemporaryDirectory() as directory:
+        path = Path(directory, "film")
+        make_film(path, film)
+        return path.read_bytes()
 
 
 def sound_bytes(sound: Sound) -> bytes:
-    """The file with the sound, in memory."""
-    target = io.BytesIO()
-    make_sound(target, sound)
-    return target.getvalue()
+    """The bytes of a file with the sound."""
+    with TemporaryDirectory() as directory:
+        path = Path(directory, "sound")
+        make_sound(path, sound)
+        return path.read_bytes()
 
 
 def decoded_ms(data: bytes) -> int:
@@ -145,7 +151,6 @@ def _sound_stream(container: OutputContainer, sound: Sound) -> AudioStream:
     return stream
 
 
-def _encoded(container: OutputContainer, stream: AudioStream, sound: Sound) -> list[av.Packet]:
-    container.start_encoding()
+def _encoded(stream: AudioStream, sound: Sound) -> list[av.Packet]:
     frames = noise(sound.rate, sound.layout, sound.samples, stream.codec_context.format.name)
     return [packet for frame in chain(frames, [None]) for packet in stream.encode(frame)]

@@ -1,0 +1,43 @@
+"""When the next request may leave: the generic cell rate algorithm, without bursts."""
+
+from __future__ import annotations
+
+import math
+
+import anyio
+
+from ..abc import Clock
+
+
+def schedule(tat: float, now: float, interval: float) -> tuple[float, float]:
+    """What one departure does to the schedule: the new ``tat``, and how long to wait for the departure (seconds).
+
+    ``tat`` is the theoretical arrival time: the earliest moment for the next departure, ``-inf`` before the first.
+    Departures come out at least ``interval`` apart, so that no second sees more than ``1 / interval + 1`` of them.
+    """
+    departure = max(tat, now)
+    return departure + interval, departure - now
+
+
+class GcraPacer:
+    """Lets at most ``rate`` requests leave per second, evenly and in the order they asked (a ``Pacer`` in memory).
+
+    One more than ``rate`` may fall into a second whose ends both hit a departure, never two. ``None`` does not pace.
+    Only the head of the queue sleeps, and the schedule goes on from the moment it really left: an event loop that was
+    held up does not let the delayed ones leave in a burst, and a cancelled one leaves no gap.
+    """
+
+    def __init__(self, rate: float | None, clock: Clock) -> None:
+        self._interval = None if rate is None else 1 / rate
+        self._clock = clock
+        self._tat = -math.inf
+        self._queue = anyio.Lock()
+
+    async def wait(self) -> None:
+        """Returns when it is this request's turn."""
+        if self._interval is None:
+            return
+        async with self._queue:
+            _, delay = schedule(self._tat, self._clock.monotonic(), self._interval)
+            await anyio.sleep(delay)
+            self._tat, _ = schedule(self._tat, self._clock.monotonic(), self._interval)

@@ -1,0 +1,182 @@
+"""The columns of a manifest, as a table: what each may hold; and how the cells of one row make a job."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from ..models import Audio, Job, Speech, Video
+
+Cells = Mapping[str, object]
+"""One row by column: text from CSV; text, numbers and booleans from JSONL. Empty cells are not in it."""
+
+LONGEST_CELL = 32_767
+"""Characters; as many as a spreadsheet's cell holds."""
+
+META = "meta_"
+VIDEO_SOURCES = ("video_url", "video_id")
+SOUND_SOURCES = ("audio_file", "audio_url", "audio_id", "text")
+VOICE = ("voice_id", "voice_language", "voice_speed")
+UNIQUE = ("key", "external_task_id", "output")
+"""Columns whose values may each stand on one row only: two jobs cannot share a key, a task or a file."""
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,15}(\.0{1,15})?")
+_NUMBER = re.compile(r"[+-]?([0-9]{1,15}(\.[0-9]{0,15})?|\.[0-9]{1,15})([eE][+-]?[0-9]{1,2})?")
+_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def _text(cell: object) -> str:
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, int) and not isinstance(cell, bool):
+        return str(cell)
+    raise ValueError("must be text (in quotes)")
+
+
+def _passed_through(cell: object) -> str:
+    return str(cell).lower() if isinstance(cell, bool) else str(cell)
+
+
+def _whole(cell: object) -> int:
+    if isinstance(cell, bool) or not _WHOLE.fullmatch(str(cell)):
+        raise ValueError(f"{_quoted(cell)} is not a whole number")
+    return int(float(str(cell)))
+
+
+def _number(cell: object) -> float:
+    if isinstance(cell, bool) or not _NUMBER.fullmatch(str(cell)):
+        raise ValueError(f"{_quoted(cell)} is not a number (write it like 0.5)")
+    number = float(str(cell))
+    if not math.isfinite(number):
+        raise ValueError(f"{_quoted(cell)} is too large")
+    return number
+
+
+def _switch(cell: object) -> bool:
+    word = _WORDS.get(str(cell).lower())
+    if word is None:
+        raise ValueError(f"{_quoted(cell)} is neither true nor false (write true, false, 1, 0, yes or no)")
+    return word
+
+
+_COLUMNS: Mapping[str, Callable[[object], Any]] = {
+    "key": _text,
+    "video_url": _text,
+    "video_id": _text,
+    "audio_file": _text,
+    "audio_url": _text,
+    "audio_id": _text,
+    "text": _text,
+    "voice_id": _text,
+    "voice_language": _text,
+    "voice_speed": _number,
+    "face": _text,
+    "sound_start_ms": _whole,
+    "sound_end_ms": _whole,
+    "sound_insert_ms": _whole,
+    "sound_volume": _number,
+    "original_audio_volume": _number,
+    "watermark": _switch,
+    "callback_url": _text,
+    "external_task_id": _text,
+    "output": _text,
+    "scene": _text,
+}
+_AS_THEY_ARE = (
+    *("key", "face", "sound_start_ms", "sound_end_ms", "sound_insert_ms", "sound_volume", "original_audio_volume"),
+    *("watermark", "callback_url", "external_task_id", "output", "scene"),
+)
+
+
+def is_known(column: str) -> bool:
+    """Whether a manifest may have this column."""
+    return column in _COLUMNS or (column.startswith(META) and len(column) > len(META))
+
+
+def unknown_column(column: str) -> str:
+    """One line about a column that no manifest has, with the one that was probably meant."""
+    close = get_close_matches(column, _COLUMNS, n=1)
+    meant = f"did you mean {close[0]!r}?" if close else f"name your own columns {META}…"
+    return f"unknown column {_quoted(column)}; {meant}"
+
+
+def make_job(cells: Cells, folder: Path) -> tuple[Job | None, list[str]]:
+    """The job of one row, or everything that is wrong with the row, one message each.
+
+    Paths are relative to ``folder``. Whether media exist and suit Kling is not asked here: that is the job's own
+    check.
+    """
+    wrong = [*_wrong_columns(cells), *_wrong_sources(cells)]
+    values: dict[str, Any] = {}
+    for column, cell in cells.items():
+        try:
+            values[column] = _value(column, cell)
+        except ValueError as error:
+            wrong.append(f"{column}: {error}")
+    return (None, wrong) if wrong else (_assembled(values, folder), [])
+
+
+def _value(column: str, cell: object) -> object:
+    if isinstance(cell, str):
+        _refuse_hostile(cell)
+    elif not isinstance(cell, bool | int | float):
+        raise ValueError("must be text, a number, true or false")
+    return _COLUMNS.get(column, _passed_through)(cell)
+
+
+def _refuse_hostile(cell: str) -> None:
+    if len(cell) > LONGEST_CELL:
+        raise ValueError(f"{len(cell)} characters, at most {LONGEST_CELL} fit")
+    if "\0" in cell:
+        raise ValueError("holds a NUL character")
+    if any("\ud800" <= character <= "\udfff" for character in cell):
+        raise ValueError("holds half a character (a lone surrogate)")
+
+
+def _wrong_columns(cells: Cells) -> Iterator[str]:
+    yield from (unknown_column(column) for column in cells if not is_known(column))
+    if "key" not in cells:
+        yield "no key"
+
+
+def _wrong_sources(cells: Cells) -> Iterator[str]:
+    for name, sources in (("video", VIDEO_SOURCES), ("sound", SOUND_SOURCES)):
+        given = [source for source in sources if source in cells]
+        if not given:
+            yield f"no {name}: give one of {', '.join(sources)}"
+        elif len(given) > 1:
+            yield f"{len(given)} sources of {name}: {', '.join(given)}; give one"
+    voice = [column for column in VOICE if column in cells]
+    if voice and "text" not in cells:
+        yield f"{', '.join(voice)}: only a text has a voice"
+    if "text" in cells and "voice_id" not in cells:
+        yield "a text needs a voice_id (see: kling-lipsync voices)"
+
+
+def _assembled(values: Mapping[str, Any], folder: Path) -> Job:
+    return Job(
+        video=Video(url=values.get("video_url"), id=values.get("video_id")),
+        audio=_speech(values) if "text" in values else _audio(values, folder),
+        meta={column.removeprefix(META): value for column, value in values.items() if column.startswith(META)},
+        **{column: values[column] for column in _AS_THEY_ARE if column in values},
+    )
+
+
+def _audio(values: Mapping[str, Any], folder: Path) -> Audio:
+    path = folder / values["audio_file"] if "audio_file" in values else None
+    return Audio(path=path, url=values.get("audio_url"), id=values.get("audio_id"))
+
+
+def _speech(values: Mapping[str, Any]) -> Speech:
+    settings = {"language": values.get("voice_language"), "speed": values.get("voice_speed")}
+    given = {name: value for name, value in settings.items() if value is not None}
+    return Speech(values["text"], values["voice_id"], **given)
+
+
+def _quoted(cell: object) -> str:
+    told = repr(cell) if isinstance(cell, str) else str(cell)
+    return told if len(told) <= 60 else told[:57] + "…"
