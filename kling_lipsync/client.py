@@ -133,8 +133,8 @@ class _Connection:
         base_url: str | None = None,
         allow_http: bool = False,
         http: httpx.AsyncClient | httpx.AsyncBaseTransport | None = None,
-        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
-        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+        retry: RetryPolicy = RetryPolicy(),
+        timeouts: Timeouts = Timeouts(),
         requests_per_second: float | None = 10.0,
         clock: Clock | None = None,
     ) -> None:

@@ -55,8 +55,8 @@ class Coordinator:
         *,
         journal: str | Path | Journal,
         download_to: str | Path | None = None,
-        limits: Limits = Limits(),  # noqa: B008 - frozen
-        poll: PollPolicy = PollPolicy(),  # noqa: B008 - frozen
+        limits: Limits = Limits(),
+        poll: PollPolicy = PollPolicy(),
         budget: Budget | None = None,
         fit: bool = False,
         remote: bool = True,

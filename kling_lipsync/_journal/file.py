@@ -11,48 +11,41 @@ from pathlib import Path
 from ..errors import JournalError
 from .schema import APPLICATION_ID, FORMAT, STEPS
 
-_HEADER = 100
-_MAGIC = b"SQLite format 3\x00"
-_ID = slice(68, 72)
-
 
 def refuse_foreign(path: Path, name: str) -> bool:
     """Whether ``path`` holds a journal already; an empty file or none at all is where one may be made.
 
-    Only reads. Raises ``JournalError`` for a folder, a missing folder around it, and a file of anything else.
+    Only reads, and by SQLite alone: closing a file that was opened by other means would drop the locks of another
+    connection of this process. Raises ``JournalError`` for a folder, a missing folder around it, and another program's
+    SQLite file; ``sqlite3.Error`` for any other file.
     """
-    try:
-        with path.open("rb") as file:
-            header = file.read(_HEADER)
-    except FileNotFoundError as error:
-        if not path.parent.is_dir():
-            raise JournalError(f"{name}: there is no folder {path.parent}: make it first") from error
-        return False
-    except IsADirectoryError as error:
-        raise JournalError(f"{name} is a folder: name a file in it") from error
-    except OSError as error:
-        raise JournalError(f"{name} cannot be read: {error.strerror}") from error
-    if header:
-        _refuse_header(header, name)
-    return bool(header)
+    if path.is_file():
+        if not path.stat().st_size:
+            return False
+        with closing(_connect_immutable(path)) as connection:
+            _refuse_other_program(connection, name)
+        return True
+    if path.exists():
+        raise JournalError(f"{name} is no file: name a file")
+    if not path.parent.is_dir():
+        raise JournalError(f"{name}: there is no folder {path.parent}: make it first")
+    return False
 
 
-def _refuse_header(header: bytes, name: str) -> None:
-    if not header.startswith(_MAGIC) or len(header) < _HEADER:
-        raise JournalError(f"{name} is a file of another kind, not a journal: name another file; it is left as it is")
-    if int.from_bytes(header[_ID], "big") != APPLICATION_ID:
+def _refuse_other_program(connection: sqlite3.Connection, name: str) -> None:
+    if connection.execute("pragma application_id").fetchone()[0] != APPLICATION_ID:
         raise JournalError(f"{name} is another program's SQLite file: name another file; it is left as it is")
 
 
 def make_private(path: Path, name: str) -> None:
-    """Makes the file if it is missing, readable by its owner alone, and proves that it may be written.
-
-    Raises ``JournalError`` where it may not.
-    """
+    """Makes the file if it is missing, readable by its owner alone. Raises ``JournalError`` where it may not be written."""
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError as error:
+        if not os.access(path, os.W_OK):
+            raise JournalError(f"{name} may not be written: check its permissions") from error
     except OSError as error:
-        raise JournalError(f"{name} cannot be written: {error.strerror}: check its permissions") from error
+        raise JournalError(f"{name} cannot be made: {error.strerror}") from error
 
 
 def connect(target: str, name: str) -> sqlite3.Connection:
@@ -79,8 +72,7 @@ def connect_read_only(path: Path, name: str) -> sqlite3.Connection:
     holds anything must be read as well. Raises ``JournalError`` for another format, and ``sqlite3.Error``.
     """
     log = path.with_name(f"{path.name}-wal")
-    mode = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
-    connection = sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, isolation_level=None, check_same_thread=False)
+    connection = _connect_read_only(path) if log.exists() and log.stat().st_size else _connect_immutable(path)
     try:
         found = _format(connection, name)
         if found != FORMAT:
@@ -89,6 +81,14 @@ def connect_read_only(path: Path, name: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _connect_read_only(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+
+
+def _connect_immutable(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
 
 
 def _format(connection: sqlite3.Connection, name: str) -> int:

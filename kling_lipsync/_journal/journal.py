@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from anyio import get_cancelled_exc_class
 from attrs import evolve
 
 from ..abc import Admission, Claim, Clock, SomeEvent
@@ -65,12 +66,9 @@ class SqliteJournal(Reader):
         newer, in use, not writable, or belongs to another account and has open jobs; a file that is not a journal is
         left as it is.
         """
-        if self._store:
-            raise JournalError("the journal is open already")
-        path = self._path and await self._worker.run(self._path.resolve)
         try:
-            await to_the_end(lambda: self._worker.run(partial(self._open, path, account)))
-        except BaseException:
+            await to_the_end(lambda: self._worker.run(partial(self._open, account)))
+        except get_cancelled_exc_class():
             await self.aclose()
             raise
 
@@ -143,10 +141,12 @@ class SqliteJournal(Reader):
     async def _read(self, query: Callable[[Connection], T]) -> T:
         return await self._worker.run(lambda: self._opened().read(query))
 
-    def _open(self, path: Path | None, account: str) -> None:
+    def _open(self, account: str) -> None:
         from .store import open_store
 
-        self._store, self._journal_id = open_store(path, account)
+        if self._store:
+            raise JournalError("the journal is open already")
+        self._store, self._journal_id = open_store(self._path and self._path.resolve(), _text(account))
 
     def _hold(self, claim: Claim) -> None:
         if self._claims.get(claim.key) != claim:

@@ -50,9 +50,9 @@ def _glimpse(path: Path, query: Callable[[Connection], T]) -> T:
     from .failures import mapped
 
     name = f"the journal {path}"
-    if not file.refuse_foreign(path, name):
-        raise JournalError(f"there is no journal {path}")
     with mapped(name):
+        if not file.refuse_foreign(path, name):
+            raise JournalError(f"there is no journal {path}")
         connection = file.connect_read_only(path, name)
         try:
             return query(connection)

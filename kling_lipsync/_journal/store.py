@@ -84,7 +84,8 @@ def open_store(path: Path | None, account: str) -> tuple[Store, str]:
     if path is None:
         return _opened(MEMORY, "the journal in memory", None, account)
     name = f"the journal {path}"
-    file.refuse_foreign(path, name)
+    with mapped(name):
+        file.refuse_foreign(path, name)
     lock = FileLock.take(path.with_name(f"{path.name}.lock"), name)
     try:
         file.make_private(path, name)

@@ -1,4 +1,4 @@
-"""The fragments of an ISO file (`moof`), and the index of segments that may stand before them (`sidx`)."""
+"""The fragments of an ISO file (`moof`): how far they make the tracks reach."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from fractions import Fraction
 
 from attrs import define, field, frozen
 
-from kling_lipsync._media.boxes import Fields, children, find, versioned
-from kling_lipsync._media.info import UnreadableMedia
+from kling_lipsync._media.boxes import children, find, versioned
 from kling_lipsync._media.tracks import EMPTY, Movie, Track
 
 HAS_BASE_OFFSET, HAS_DESCRIPTION, HAS_DURATION = 0x01, 0x02, 0x08
@@ -33,15 +32,6 @@ class Run:
     first_offset: int
 
 
-@frozen(kw_only=True)
-class Segments:
-    """What a `sidx` box says: how many seconds of a track it indexes, in how many bytes after the box itself."""
-
-    track_id: int
-    length: Fraction
-    covered: int
-
-
 @define
 class Fragments:
     """How far the tracks of a movie reach, fragment by fragment."""
@@ -54,17 +44,6 @@ class Fragments:
         for kind, body in children(fragment, "moof"):
             if kind == "traf":
                 self._add_track(body)
-
-    def announce(self, segments: Segments) -> None:
-        """Counts the segments of one track as though all of its fragments had been met."""
-        for track in self.movie.tracks:
-            if track.track_id == segments.track_id:
-                self._spans[track.track_id] = Span(0, int(segments.length * track.timescale))
-
-    @property
-    def complete(self) -> bool:
-        """Whether something is known of every track that is played."""
-        return all(track.track_id in self._spans for track in self.movie.played)
 
     def length(self) -> Fraction:
         """Seconds from the first sample of any track to the end of the last one; edit lists shift their tracks."""
@@ -121,25 +100,6 @@ class Fragments:
             else:
                 return shift - Fraction(edit.media_time, track.timescale)
         return shift
-
-
-def parse_segments(data: memoryview) -> Segments:
-    """Reads the body of a `sidx` box (ISO 14496-12, 8.16.3); UnreadableMedia where it is broken."""
-    version, _, fields = versioned(data, "sidx")
-    wide = 4 if version == 0 else 8
-    track_id, timescale = fields.unsigned(4), fields.unsigned(4)
-    fields.take(wide)
-    covered = fields.unsigned(wide)
-    fields.take(2)
-    references = Fields(fields.take(12 * fields.unsigned(2)), "sidx")
-    ticks = 0
-    while references.left:
-        covered += references.unsigned(4) & 0x7FFF_FFFF
-        ticks += references.unsigned(4)
-        references.take(4)
-    if timescale == 0:
-        raise UnreadableMedia("broken: its sidx box has a clock of 0 ticks per second")
-    return Segments(track_id=track_id, length=Fraction(ticks, timescale), covered=covered)
 
 
 def _decode_time(body: memoryview) -> int | None:

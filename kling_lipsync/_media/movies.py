@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from attrs import define, frozen
+from attrs import Factory, define, frozen
 
 from kling_lipsync._media.boxes import parse_header
-from kling_lipsync._media.fragments import Fragments, parse_segments
+from kling_lipsync._media.fragments import Fragments
 from kling_lipsync._media.info import MediaInfo, Steps, UnreadableMedia
 from kling_lipsync._media.reader import Reader
+from kling_lipsync._media.segments import SegmentIndex, parse_segments
 from kling_lipsync._media.tracks import Movie, Track, parse_movie
 
 MOST_BOXES = 100_000
@@ -42,6 +43,7 @@ class Walk:
     brand: str = BRAND_WITHOUT_FTYP
     fragments: Fragments | None = None
     fragment_seen: bool = False
+    segments: SegmentIndex = Factory(SegmentIndex)
     length: Fraction | None = None
 
     def meet(self, box: Box, body: memoryview) -> None:
@@ -50,8 +52,8 @@ class Walk:
             self.brand = bytes(body[:4]).decode("latin-1")
         elif box.kind == "moov" and self.fragments is None:
             self._index(parse_movie(body))
-        elif box.kind == "sidx" and not self.fragment_seen:
-            self._segments(box, body)
+        elif box.kind == "sidx" and box.end is not None:
+            self.segments.add(parse_segments(body, box.end))
         elif box.kind == "moof":
             self.fragment_seen = True
             if self.fragments is not None:
@@ -64,18 +66,6 @@ class Walk:
         elif movie.fragments_duration:
             self.length = Fraction(movie.fragments_duration, movie.timescale)
 
-    def _segments(self, box: Box, body: memoryview) -> None:
-        """Spares the walk over the fragments where every track has an index of segments that reaches to the end of the
-        file; other such indexes cover one fragment each.
-        """
-        if self.fragments is None or box.end is None:
-            return
-        segments = parse_segments(body)
-        if box.end + segments.covered == self.reader.size:
-            self.fragments.announce(segments)
-            if self.fragments.complete:
-                self.length = self.fragments.length()
-
 
 def read_movie(reader: Reader) -> Steps[MediaInfo]:
     """Reads an ISO file; UnreadableMedia where it is broken, cut short, or no mp4, mov or m4a."""
@@ -86,8 +76,22 @@ def read_movie(reader: Reader) -> Steps[MediaInfo]:
         if box is None or walk.length is not None:
             break
         walk.meet(box, (yield from _body(reader, box)))
+        if box.kind == "sidx" and (yield from _index_is_complete(walk)):
+            walk.length = walk.segments.length()
+            break
         position = box.end
     return _info(walk)
+
+
+def _index_is_complete(walk: Walk) -> Steps[bool]:
+    """Whether the segments of every track are known, and nothing follows them but an index for random access."""
+    if walk.fragments is None:
+        return False
+    end = walk.segments.end_of({track.track_id for track in walk.fragments.movie.played})
+    if end is None:
+        return False
+    tail = yield from walk.reader.read(end - 1, 1 + HEADER)
+    return len(tail) == 1 or tail[5:9] == b"mfra"
 
 
 def _next_box(reader: Reader, position: int | None) -> Steps[Box | None]:

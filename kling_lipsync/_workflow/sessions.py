@@ -26,19 +26,26 @@ def lasting_url(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, parts.path, _lasting(parts.query), ""))
 
 
-SIGNING = ("sign", "signature", "token", "expires", "expiry", "x-amz-", "x-goog-", "x-oss-", "x-cos-", "q-", "ossaccesskeyid",
-           "googleaccessid", "awsaccesskeyid", "key-pair-id", "policy", "sig", "se", "sp", "sv", "sr", "st", "skoid", "sktid",
-           "ske", "sks", "skt", "skv", "hdnts", "e", "auth_key", "security-token")  # fmt: skip
-"""Beginnings (ending in "-") and names of query parameters that sign a URL: they change while the video stays the
-same."""
+SIGNING = frozenset(
+    {
+        *("signature", "sign", "expires", "policy", "key-pair-id", "security-token", "auth_key", "hdnts"),
+        *("awsaccesskeyid", "ossaccesskeyid", "googleaccessid"),
+    }
+)
+SIGNING_BEGINS = ("x-amz-", "x-goog-", "x-oss-", "x-cos-", "q-sign-", "q-key-", "q-header-", "q-url-param-", "q-ak")
+SHARED_ACCESS = frozenset({"sv", "sr", "se", "sp", "st", "sig", "spr", "sip", "skoid", "sktid", "skt", "ske", "sks", "skv"})
+"""Query parameters by which the common object stores sign a URL. Any other may name the file, and so makes another."""
 
 
 def _lasting(query: str) -> str:
-    return "&".join(part for part in query.split("&") if part and not _signs(part.partition("=")[0].lower()))
+    parts = [part for part in query.split("&") if part]
+    names = {_name(part) for part in parts}
+    signing = SIGNING | SHARED_ACCESS if {"sig", "sv"} <= names else SIGNING
+    return "&".join(p for p in parts if _name(p) not in signing and not _name(p).startswith(SIGNING_BEGINS))
 
 
-def _signs(name: str) -> bool:
-    return any(name.startswith(sign) if sign.endswith("-") else name == sign for sign in SIGNING)
+def _name(part: str) -> str:
+    return part.partition("=")[0].lower()
 
 
 class Sessions:

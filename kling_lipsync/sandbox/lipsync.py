@@ -10,7 +10,7 @@ from kling_lipsync.sandbox.model import Family, Order, Session, Sound
 from kling_lipsync.sandbox.pictures import cut_face
 from kling_lipsync.sandbox.probe import check_sound, check_video
 from kling_lipsync.sandbox.refusals import wrong
-from kling_lipsync.sandbox.shelf import Recipe
+from kling_lipsync.sandbox.shelf import Recipe, content_key, file_name
 from kling_lipsync.sandbox.site import Call, Site
 from kling_lipsync.sandbox.world import IDENTIFY_UNITS
 
@@ -26,7 +26,7 @@ async def identify(site: Site, call: Call) -> dict[str, Any]:
     stretches = await site.studio.stretches(video.path, video.facts.duration_ms)
     await site.take(settings.identify_seconds, since)
     units = IDENTIFY_UNITS if stretches or settings.charge_no_face else IDENTIFY_UNITS * 0
-    site.world.charge(call.account, units)
+    call.account.charge(site.clock(), units)
     if not stretches and not settings.no_face_is_empty:
         raise wrong("The model did not detect a human")
     session = site.world.open_session(call.account, video, stretches)
@@ -37,8 +37,9 @@ async def identify(site: Site, call: Call) -> dict[str, Any]:
 def _offer_pictures(site: Site, session: Session) -> None:
     gone_at = session.created_at + site.settings.asset_lifetime
     for face in session.faces:
+        file = file_name(".jpg", content_key(session.video.path), face.stretch)
         make = partial(cut_face, session.video.path, face.stretch)
-        site.studio.offer(face.image, Recipe(make=make, gone_at=gone_at))
+        site.studio.offer(face.image, Recipe(file=file, make=make, gone_at=gone_at))
 
 
 async def create(site: Site, call: Call) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import av
 from av.audio.frame import AudioFrame
@@ -19,10 +20,15 @@ from av.video.stream import VideoStream
 from kling_lipsync.sandbox.graphs import Filter, chain, drain_sound, filter_pictures
 from kling_lipsync.sandbox.model import Mix, VideoFacts
 
+Frame = TypeVar("Frame", AudioFrame, VideoFrame)
+
 RATE = 44_100
 SAMPLES = "sample_fmts=fltp:sample_rates=44100:channel_layouts=stereo"
 FROM_ZERO = ("aresample", "async=1:first_pts=0")
 """Silence up to the first sample's time: a sound may begin later than its picture."""
+
+COPIED_CODECS = frozenset({"h264", "hevc"})
+"""Pictures that stand in an mp4 as they are; others are encoded anew."""
 
 FASTSTART = {"movflags": "+faststart"}
 MARK = ("1001", "1010", "1100", "1010", "1001")
@@ -32,10 +38,14 @@ MARK = ("1001", "1010", "1100", "1010", "1001")
 def render_result(source: Path, facts: VideoFacts, sound: Path, mix: Mix, into: Path) -> None:
     """Writes an mp4 of the source's length: its picture as it is, its sound and the new one mixed."""
     with av.open(str(source)) as video, av.open(str(into), "w", format="mp4", options=FASTSTART) as result:
-        picture = result.add_stream_from_template(video.streams.video[0])
+        original = video.streams.video[0]
+        if original.codec_context.name in COPIED_CODECS:
+            picture = _copied(result, video, original)
+        else:
+            picture = _encoded_picture(result, original, video.decode(original))
         track = result.add_stream("aac", rate=RATE, layout="stereo")
         frames = _mixed(source if facts.has_sound else None, sound, mix, facts.duration_ms)
-        _write(result, _copied(video, picture), _encoded(track, frames))
+        _write(result, picture, _encoded(track.encode, frames))
 
 
 def render_watermarked(source: Path, into: Path) -> None:
@@ -46,11 +56,8 @@ def render_watermarked(source: Path, into: Path) -> None:
         av.open(str(into), "w", format="mp4", options=FASTSTART) as result,
     ):
         original = video.streams.video[0]
-        picture = result.add_stream("libx264", rate=original.average_rate, options={"preset": "veryfast", "crf": "23"})
-        picture.width, picture.height, picture.pix_fmt = original.width, original.height, "yuv420p"
-        picture.time_base = original.time_base
-        track = result.add_stream_from_template(sound.streams.audio[0])
-        _write(result, _encoded(picture, _marked(video, original)), _copied_sound(sound, track))
+        picture = _encoded_picture(result, original, _marked(video, original))
+        _write(result, picture, _copied(result, sound, sound.streams.audio[0]))
 
 
 def _write(result: OutputContainer, *streams: Iterator[Packet]) -> None:
@@ -63,26 +70,29 @@ def _decoding_time(packet: Packet) -> Fraction:
     return packet.dts * packet.time_base if packet.dts is not None else Fraction(0)
 
 
-def _copied(source: InputContainer, target: VideoStream) -> Iterator[Packet]:
-    for packet in source.demux(source.streams.video[0]):
+def _copied(result: OutputContainer, source: InputContainer, stream: AudioStream | VideoStream) -> Iterator[Packet]:
+    target = result.add_stream_from_template(stream)
+    return _restamped(source.demux(stream), target)
+
+
+def _restamped(packets: Iterable[Packet], target: AudioStream | VideoStream) -> Iterator[Packet]:
+    for packet in packets:
         if packet.dts is not None:
             packet.stream = target
             yield packet
 
 
-def _copied_sound(source: InputContainer, target: AudioStream) -> Iterator[Packet]:
-    for packet in source.demux(source.streams.audio[0]):
-        if packet.dts is not None:
-            packet.stream = target
-            yield packet
+def _encoded_picture(result: OutputContainer, original: VideoStream, frames: Iterable[VideoFrame]) -> Iterator[Packet]:
+    target = result.add_stream("libx264", rate=original.average_rate, options={"preset": "veryfast", "crf": "23"})
+    target.width, target.height, target.pix_fmt = original.width, original.height, "yuv420p"
+    target.time_base = original.time_base
+    return _encoded(target.encode, frames)
 
 
-def _encoded(
-    stream: AudioStream | VideoStream, frames: Iterable[AudioFrame] | Iterable[VideoFrame]
-) -> Iterator[Packet]:
+def _encoded(encode: Callable[[Frame | None], list[Packet]], frames: Iterable[Frame]) -> Iterator[Packet]:
     for frame in frames:
-        yield from stream.encode(frame)
-    yield from stream.encode(None)
+        yield from encode(frame)
+    yield from encode(None)
 
 
 def _mixed(original: Path | None, sound: Path, mix: Mix, duration_ms: int) -> Iterator[AudioFrame]:

@@ -18,7 +18,7 @@ from kling_lipsync.sandbox.lookup import find_result
 from kling_lipsync.sandbox.model import Order, Task, Video
 from kling_lipsync.sandbox.refusals import wrong
 from kling_lipsync.sandbox.settings import Settings
-from kling_lipsync.sandbox.shelf import Recipe
+from kling_lipsync.sandbox.shelf import Recipe, content_key, file_name
 from kling_lipsync.sandbox.signing import Links
 from kling_lipsync.sandbox.studio import Fetch, Studio
 from kling_lipsync.sandbox.world import Account, World
@@ -126,14 +126,18 @@ class Site:
         order = task.order
         if order.fate is not None:
             return
-        gone_at = task.ends_at + self.settings.asset_lifetime
         make = partial(render.render_result, order.video.path, order.video.facts, order.sound.path, order.mix)
-        self.studio.offer(answers.result_name(task), Recipe(make=make, ready_at=task.ends_at, gone_at=gone_at))
+        parts = content_key(order.video.path), content_key(order.sound.path), order.mix
+        plain = Recipe(
+            file=file_name(".mp4", "result", *parts),
+            make=make,
+            ready_at=task.ends_at,
+            gone_at=task.ends_at + self.settings.asset_lifetime,
+        )
+        self.studio.offer(answers.result_name(task), plain)
         if order.watermark:
-            marked = partial(_mark, make)
-            self.studio.offer(
-                answers.watermarked_name(task), Recipe(make=marked, ready_at=task.ends_at, gone_at=gone_at)
-            )
+            marked = attrs.evolve(plain, file=file_name(".mp4", "marked", *parts), make=partial(_mark, make))
+            self.studio.offer(answers.watermarked_name(task), marked)
 
 
 def _mark(make: Callable[[Path], None], into: Path) -> None:

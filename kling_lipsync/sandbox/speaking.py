@@ -7,7 +7,7 @@ from typing import Any
 
 from kling_lipsync.sandbox import answers, validation
 from kling_lipsync.sandbox.model import SpokenAudio
-from kling_lipsync.sandbox.shelf import Recipe
+from kling_lipsync.sandbox.shelf import Recipe, file_name
 from kling_lipsync.sandbox.site import Call, Site
 from kling_lipsync.sandbox.speech import speak
 from kling_lipsync.sandbox.world import SPEECH_UNITS
@@ -21,7 +21,7 @@ async def tts(site: Site, call: Call) -> dict[str, Any]:
     audio = await make_audio(site, lines)
     await site.take(site.settings.speech_seconds, since)
     site.world.keep_audio(call.account, audio)
-    site.world.charge(call.account, audio.units)
+    call.account.charge(site.clock(), audio.units)
     return answers.spoken(audio, site.clock(), site.link(call.origin))
 
 
@@ -29,9 +29,13 @@ async def make_audio(site: Site, lines: validation.Lines) -> SpokenAudio:
     """The sound of a text, as a file that can be had for thirty days."""
     audio_id = site.world.new_id("audio")
     name, now = f"{audio_id}.mp3", site.clock()
-    make = partial(speak, lines.text, lines.speed)
-    site.studio.offer(name, Recipe(make=make, gone_at=now + site.settings.asset_lifetime))
-    sound = await site.studio.sound(await site.studio.shelf.get(name, make))
+    recipe = Recipe(
+        file=file_name(".mp3", "speech", lines),
+        make=partial(speak, lines.text, lines.speed),
+        gone_at=now + site.settings.asset_lifetime,
+    )
+    site.studio.offer(name, recipe)
+    sound = await site.studio.sound(await site.studio.shelf.get(recipe.file, recipe.make))
     return SpokenAudio(
         audio_id=audio_id,
         task_id=site.world.new_id("speech"),

@@ -23,6 +23,9 @@ TASK_UNITS = Decimal("0.5")
 TASK_UNITS_MS = 5000
 """Kling's prices: a look for faces, a speech, and each started five seconds of a result."""
 
+CHARGES_KEPT = 10_000
+"""Charges of an account that are kept one by one."""
+
 SUBMITTED_SHARE = 0.05
 """The part of a task's time that it spends as submitted."""
 
@@ -44,7 +47,7 @@ class Account:
     tasks: dict[str, Task] = field(factory=dict)
     audios: dict[str, SpokenAudio] = field(factory=dict)
     charges: list[tuple[float, Decimal]] = field(factory=list)
-    """When and how much: looks for faces, speech, and tasks that are no longer kept."""
+    """When and how much: looks for faces, speech, and tasks that are no longer kept; old ones are added up."""
     by_external_id: dict[str, list[Task]] = field(factory=dict)
     open: dict[str, float] = field(factory=dict)
     """Who holds a slot, and until when."""
@@ -65,6 +68,13 @@ class Account:
         """Takes a slot until a moment."""
         self.open[holder] = until
         self.max_running = max(self.max_running, self.running(now))
+
+    def charge(self, moment: float, units: Decimal) -> None:
+        """Writes down what something cost."""
+        self.charges.append((moment, units))
+        if len(self.charges) > CHARGES_KEPT:
+            old, self.charges = self.charges[: CHARGES_KEPT // 2], self.charges[CHARGES_KEPT // 2 :]
+            self.charges.insert(0, (old[-1][0], sum((units for _, units in old), Decimal(0))))
 
     def bought_twice(self) -> list[str]:
         """External ids that more than one task bears."""
@@ -120,10 +130,6 @@ class World:
             self.check_slot(account)
             now = self.clock()
             account.hold(self.new_id("identify"), now + self.settings.identify_seconds / self.settings.speed, now)
-
-    def charge(self, account: Account, units: Decimal) -> None:
-        """Writes down what a synchronous call cost."""
-        account.charges.append((self.clock(), units))
 
     def open_session(self, account: Account, video: Video, stretches: tuple[Stretch, ...]) -> Session:
         """A new session over the faces that were found."""
@@ -225,7 +231,7 @@ class World:
             return
         ended = next((task for task in account.tasks.values() if task.ends_at <= now), None)
         if ended is not None:
-            account.charges.append((ended.ends_at, ended.units(now)))
+            account.charge(ended.ends_at, ended.units(now))
             del account.tasks[ended.task_id]
             account.by_external_id.pop(ended.order.external_task_id, None)
 
