@@ -15,14 +15,13 @@ import httpx
 
 from . import _protocol as protocol
 from ._protocol import Call, Credentials, OneStepOrder, Order
-from ._transport import GcraPacer, HttpTransport, SystemClock, retry_delays, wait_before_retry
+from ._transport import DownloadError, GcraPacer, HttpTransport, SystemClock, retry_delays, wait_before_retry
 from .abc import Clock, Pacer, Response, Transport
 from .errors import (
     AnswerLost,
     APIError,
     AuthenticationError,
     ConfigurationError,
-    DownloadError,
     InvalidRequest,
     KlingError,
     NotSent,
@@ -137,6 +136,7 @@ class _Connection:
         timeouts: Timeouts = Timeouts(),
         requests_per_second: float | None = 10.0,
         clock: Clock | None = None,
+        threads: bool = True,
     ) -> None:
         profile = (
             gateway if isinstance(gateway, Gateway) else load_gateway(gateway, base_url=base_url, allow_http=allow_http)
@@ -146,6 +146,7 @@ class _Connection:
         credentials = protocol.make_credentials(api_key=api_key, access_key=access_key, secret_key=secret_key)
         self.clock: Clock = clock or SystemClock()
         self.retry = retry
+        self.threads = threads
         self._http = HttpTransport(http, timeouts=timeouts)
         self._caller = _Caller(profile, credentials, self._http, self.clock, timeouts)
         self._pacer: Pacer = GcraPacer(requests_per_second, self.clock)
@@ -211,6 +212,9 @@ class _Connection:
 
     async def _call(self, call: Call[T]) -> T:
         return await self._caller.call(call, self.retry, self._pacer)
+
+    async def _fetch(self, url: str, path: Path) -> int:
+        return await self._http.download(url, path, threads=self.threads)
 
 
 class KlingClient(_Connection):
@@ -306,14 +310,14 @@ class KlingClient(_Connection):
         """
         if task.video_url is not None:
             try:
-                return await self._http.download(task.video_url, Path(path))
+                return await self._fetch(task.video_url, Path(path))
             except DownloadError as error:
-                if not getattr(error, "expired", False):
+                if not error.expired:
                     raise
         fresh = await self.get_task(task.task_id)
         if fresh.video_url is None:
             raise DownloadError(f"task {task.task_id} has no video at Kling any more: results are kept for 30 days")
-        return await self._http.download(fresh.video_url, Path(path))
+        return await self._fetch(fresh.video_url, Path(path))
 
     async def read_range(self, url: str, start: int, length: int) -> tuple[bytes, int | None]:
         """``length`` bytes of a remote file from ``start`` on, and its size; no key goes with it.

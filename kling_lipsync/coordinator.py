@@ -11,7 +11,6 @@ from typing import Self
 import anyio
 from anyio.abc import ObjectReceiveStream, TaskGroup
 
-from ._journal import SqliteJournal
 from ._tasks import task_group
 from ._transport import GcraPacer, HttpTransport
 from ._workflow.admission import Admission
@@ -71,7 +70,7 @@ class Coordinator:
                 f"a budget needs prices, and the gateway {client.gateway.name} has none: give them with its profile"
             )
         self._clock = client.clock
-        self._journal = journal if not isinstance(journal, (str, Path)) else SqliteJournal(journal, clock=self._clock)
+        self._journal = _journal(journal, client)
         self._client = client.paced_by(GcraPacer(limits.requests_per_second, self._clock))
         self._poll = poll
         self._limits = limits
@@ -91,6 +90,7 @@ class Coordinator:
             reconcile_grace=reconcile_grace,
             retry_failed=retry_failed,
             retry_in_doubt=retry_in_doubt,
+            threads=client.threads,
             retry=client.retry,
         )
         self._stack = AsyncExitStack()

@@ -190,11 +190,12 @@ def _profile(name: str, path: Path) -> Gateway:
 def _gateway(name: str, said: Mapping[str, Any]) -> Gateway:
     own, can, paths, prices = (_table(said, table) for table in _KNOWN)
     contract = Contract(own.pop("contract", Contract.TWO_STEP.value))
+    # An empty path says that there is no such endpoint.
+    served: dict[str, Any] = {key: value if value != "" else None for key, value in paths.items()}
     return Gateway(
         **{"name": name, **own},
         **can,
-        # An empty path says that there is no such endpoint.
-        dialect=Dialect(contract=contract, **{key: value or None for key, value in paths.items()}),
+        dialect=Dialect(contract=contract, **served),
         prices=Prices(**{key: Decimal(str(value)) for key, value in prices.items()}) if prices else None,
     )
 

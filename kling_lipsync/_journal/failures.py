@@ -15,7 +15,7 @@ _ADVICE = {
     sqlite3.SQLITE_READONLY: "it may not be written: check its permissions and those of its folder",
     sqlite3.SQLITE_IOERR: "reading or writing it failed: check its disk and run again",
     sqlite3.SQLITE_CORRUPT: "it is damaged: keep a copy of it and restore a backup",
-    sqlite3.SQLITE_NOTADB: "it is a file of another kind, or damaged: it is left as it is; name another, or restore a backup",
+    sqlite3.SQLITE_NOTADB: "it is damaged or of another kind, and left as it is: name another or restore a backup",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened: check its permissions and those of its folder",
 }
 

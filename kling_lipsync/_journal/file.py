@@ -38,7 +38,7 @@ def _refuse_other_program(connection: sqlite3.Connection, name: str) -> None:
 
 
 def make_private(path: Path, name: str) -> None:
-    """Makes the file if it is missing, readable by its owner alone. Raises ``JournalError`` where it may not be written."""
+    """Makes the file if it is missing, readable by its owner alone. Raises ``JournalError`` where it cannot be written."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError as error:

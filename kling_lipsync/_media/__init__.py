@@ -4,7 +4,7 @@ A prober asks for byte ranges and touches no file and no socket itself, so that 
 memory and a remote URL.
 """
 
-from kling_lipsync._media.info import ByteRange, MediaInfo, Steps, UnreadableMedia
-from kling_lipsync._media.probe import probe, probe_bytes, probe_file
+from .info import ByteRange, MediaInfo, Steps, UnreadableMedia
+from .probe import probe, probe_bytes, probe_file
 
 __all__ = ["ByteRange", "MediaInfo", "Steps", "UnreadableMedia", "probe", "probe_bytes", "probe_file"]

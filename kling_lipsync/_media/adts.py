@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kling_lipsync._media.frames import Frame, Sync, count_samples
-from kling_lipsync._media.info import MediaInfo, Steps
-from kling_lipsync._media.reader import Reader
+from .frames import Frame, Sync, count_samples
+from .info import MediaInfo, Steps
+from .reader import Reader
 
 RATES = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350)
 SAMPLES_IN_A_BLOCK = 1024

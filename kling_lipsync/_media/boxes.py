@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
-from kling_lipsync._media.info import UnreadableMedia
+from .info import UnreadableMedia
 
 MOST_BOXES = 10_000
 """Children of one box, at most."""

@@ -6,8 +6,8 @@ from fractions import Fraction
 
 from attrs import define, field, frozen
 
-from kling_lipsync._media.boxes import children, find, versioned
-from kling_lipsync._media.tracks import EMPTY, Movie, Track
+from .boxes import children, find, versioned
+from .tracks import EMPTY, Movie, Track
 
 HAS_BASE_OFFSET, HAS_DESCRIPTION, HAS_DURATION = 0x01, 0x02, 0x08
 """Flags of `tfhd`: which fields it has, in this order."""
@@ -53,37 +53,35 @@ class Fragments:
         return max(end for _, end in spans) - min(start for start, _ in spans)
 
     def _add_track(self, body: memoryview) -> None:
+        """Counts one `traf`; those of other tracks than picture and sound are passed over."""
         header = find(body, "tfhd")
-        if header is None:
+        track, default = (None, 0) if header is None else self._track_header(header)
+        if track is None:
             return
-        track_id, default = self._defaults(header)
-        span = self._spans.get(track_id)
+        runs = [_run(run, default) for kind, run in children(body, "traf") if kind == "trun"]
+        span = self._spans.get(track.track_id)
         start = _decode_time(body)
         if start is None:
-            start = self._stored(track_id) if span is None else span.end
-        runs = [_run(run, default) for kind, run in children(body, "traf") if kind == "trun"]
+            start = track.duration if span is None else span.end
         end = start + sum(run.duration for run in runs)
         if span is None:
-            first = 0 if self._stored(track_id) else start
-            self._spans[track_id] = Span(first, end, runs[0].first_offset if runs else 0)
+            self._spans[track.track_id] = _first_span(track, start, end, runs)
         else:
             span.end = max(span.end, end)
 
-    def _defaults(self, header: memoryview) -> tuple[int, int]:
-        """The track's id, and how long a sample lasts that says nothing itself."""
+    def _track_header(self, header: memoryview) -> tuple[Track | None, int]:
+        """The track that a `tfhd` names, and how long a sample lasts that says nothing itself."""
         _, flags, fields = versioned(header, "tfhd")
         track_id = fields.unsigned(4)
         fields.take(8 if flags & HAS_BASE_OFFSET else 0)
         fields.take(4 if flags & HAS_DESCRIPTION else 0)
+        default = (self.movie.sample_durations or {}).get(track_id, 0)
         if flags & HAS_DURATION:
-            return track_id, fields.unsigned(4)
-        return track_id, (self.movie.sample_durations or {}).get(track_id, 0)
-
-    def _stored(self, track_id: int) -> int:
-        """How long the samples of the track last that the index itself holds."""
-        return next((track.duration for track in self.movie.tracks if track.track_id == track_id), 0)
+            default = fields.unsigned(4)
+        return next((track for track in self.movie.tracks if track.track_id == track_id), None), default
 
     def _seconds(self, track: Track) -> tuple[Fraction, Fraction] | None:
+        """From when to when the track is shown; None where it has no samples."""
         span = self._spans.get(track.track_id)
         if span is None:
             return None if track.duration == 0 else (Fraction(0), self.movie.length(track))
@@ -100,6 +98,13 @@ class Fragments:
             else:
                 return shift - Fraction(edit.media_time, track.timescale)
         return shift
+
+
+def _first_span(track: Track, start: int, end: int, runs: list[Run]) -> Span:
+    """How far a track reaches with its first fragment; samples in the index itself come before it."""
+    if track.duration:
+        return Span(0, end, track.first_offset)
+    return Span(start, end, runs[0].first_offset if runs else 0)
 
 
 def _decode_time(body: memoryview) -> int | None:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from kling_lipsync._media.info import Steps
-from kling_lipsync._media.reader import Reader
+from .info import Steps, UnreadableMedia
+from .reader import Reader
 
 HEADER = 7
 """Bytes of a frame that tell all about it."""
@@ -18,6 +18,8 @@ CONFIRMED_BY = 2
 TRAILERS = (b"TAG", b"APETAGEX")
 """How tags begin that stand behind the last frame."""
 CHUNK = 64 * 1024
+MOST_FRAMES = 1_000_000
+"""Frames that are counted, at most: six hours and more."""
 JUNK_LIMIT = 256 * 1024
 """Bytes that may stand before the first frame."""
 
@@ -65,9 +67,9 @@ def count_samples(reader: Reader, first: Sync, parse: ParseFrame) -> Steps[tuple
     Every header is read. What does not belong to the stream (tags, junk) is passed over, a last frame cut short is not
     counted. UnreadableMedia where the file is too long for that.
     """
-    position, frames, samples = first.position, 0, 0
+    position, samples = first.position, 0
     same = _same_stream(first.frame, parse)
-    while True:
+    for frames in range(MOST_FRAMES):
         frame = same((yield from reader.read(position, HEADER)))
         if frame is None:
             found = yield from _resume(reader, position, same)
@@ -77,7 +79,8 @@ def count_samples(reader: Reader, first: Sync, parse: ParseFrame) -> Steps[tuple
         position += frame.length
         if len((yield from reader.read(position - 1, 1))) == 0:
             return frames, samples
-        frames, samples = frames + 1, samples + frame.samples
+        samples += frame.samples
+    raise UnreadableMedia(f"longer than {MOST_FRAMES} frames of sound")
 
 
 def _same_stream(first: Frame, parse: ParseFrame) -> ParseFrame:

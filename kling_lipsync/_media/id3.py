@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kling_lipsync._media.info import Steps
-from kling_lipsync._media.reader import Reader
+from .info import Steps
+from .reader import Reader
 
 HEADER = 10
 HAS_FOOTER = 0x10

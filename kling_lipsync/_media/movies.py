@@ -6,17 +6,18 @@ from fractions import Fraction
 
 from attrs import Factory, define, frozen
 
-from kling_lipsync._media.boxes import parse_header
-from kling_lipsync._media.fragments import Fragments
-from kling_lipsync._media.info import MediaInfo, Steps, UnreadableMedia
-from kling_lipsync._media.reader import Reader
-from kling_lipsync._media.segments import SegmentIndex, parse_segments
-from kling_lipsync._media.tracks import Movie, Track, parse_movie
+from .boxes import parse_header
+from .fragments import Fragments
+from .info import MediaInfo, Steps, UnreadableMedia
+from .reader import Reader
+from .segments import SegmentIndex, parse_segments
+from .tracks import Movie, Track, parse_movie
 
 MOST_BOXES = 100_000
 """Outermost boxes, at most: an hour of fragments of 0.1 s."""
 INDEX_LIMIT = 16 * 1024 * 1024
 """Bytes of one box that is read whole, at most."""
+PADDING = ("free", "skip", "wide")
 READ_WHOLE = ("ftyp", "moov", "moof", "sidx")
 PICTURE_BRANDS = {"avif", "avis", "heic", "heix", "hevc", "heim", "mif1", "msf1"}
 HEADER = 16
@@ -73,7 +74,7 @@ def read_movie(reader: Reader) -> Steps[MediaInfo]:
     position: int | None = 0
     for _ in range(MOST_BOXES):
         box = yield from _next_box(reader, position)
-        if box is None or walk.length is not None:
+        if box is None or (walk.length is not None and box.kind not in PADDING):
             break
         walk.meet(box, (yield from _body(reader, box)))
         if box.kind == "sidx" and (yield from _index_is_complete(walk)):

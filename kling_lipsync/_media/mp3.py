@@ -6,9 +6,9 @@ from functools import lru_cache
 
 from attrs import frozen
 
-from kling_lipsync._media.frames import Frame, Sync, count_samples
-from kling_lipsync._media.info import MediaInfo, Steps
-from kling_lipsync._media.reader import Reader
+from .frames import Frame, Sync, count_samples
+from .info import MediaInfo, Steps
+from .reader import Reader
 
 MP3 = "mp3"
 MPEG_1 = 3
@@ -26,6 +26,8 @@ SIDE_INFO = {(True, False): 32, (True, True): 17, (False, False): 17, (False, Tr
 VBRI_OFFSET = 36
 TAG_SLACK = 1024
 """A file that is longer by no more bytes than this than its tag says has but an ID3v1 tag at its end."""
+DECODER_DELAY = 529
+"""Samples that a decoder lags behind, and takes from the padding at the end of a whole file."""
 HAS_FRAMES, HAS_BYTES, HAS_TABLE, HAS_QUALITY = 1, 2, 4, 8
 
 
@@ -82,7 +84,8 @@ def _tagged_samples(reader: Reader, first: Sync, tag: VbrTag) -> Steps[int]:
     after = Sync(first.position + first.frame.length, first.frame)
     frames, samples = yield from count_samples(reader, after, parse_mp3)
     delay, padding = tag.skipped
-    return max(samples - delay - (padding if frames == tag.frames else 0), 0)
+    last = padding if frames == tag.frames else DECODER_DELAY
+    return max(samples - delay - last, 0)
 
 
 def _agrees(reader: Reader, first: Sync, tag: VbrTag) -> Steps[bool]:

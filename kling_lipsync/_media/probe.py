@@ -6,15 +6,15 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from kling_lipsync._media.adts import parse_adts, read_adts
-from kling_lipsync._media.frames import first_frame
-from kling_lipsync._media.id3 import skip_tags
-from kling_lipsync._media.info import ByteRange, MediaInfo, Steps, UnreadableMedia
-from kling_lipsync._media.movies import read_movie
-from kling_lipsync._media.mp3 import MP3, parse_mp3, read_mp3
-from kling_lipsync._media.reader import Reader
-from kling_lipsync._media.signatures import foreign, is_movie
-from kling_lipsync._media.wav import SIGNATURES, read_wav
+from .adts import parse_adts, read_adts
+from .frames import first_frame
+from .id3 import skip_tags
+from .info import ByteRange, MediaInfo, Steps, UnreadableMedia
+from .movies import read_movie
+from .mp3 import MP3, parse_mp3, read_mp3
+from .reader import Reader
+from .signatures import foreign, is_movie
+from .wav import SIGNATURES, read_wav
 
 HEAD = 512
 

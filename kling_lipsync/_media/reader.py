@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kling_lipsync._media.info import ByteRange, Steps, UnreadableMedia
+from .info import ByteRange, Steps, UnreadableMedia
 
 READ_AHEAD = 16 * 1024
 """Least bytes of one request: the next few reads then cost none."""

@@ -6,8 +6,8 @@ from fractions import Fraction
 
 from attrs import define, field, frozen
 
-from kling_lipsync._media.boxes import Fields, versioned
-from kling_lipsync._media.info import UnreadableMedia
+from .boxes import Fields, versioned
+from .info import UnreadableMedia
 
 
 @frozen(kw_only=True)

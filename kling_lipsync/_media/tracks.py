@@ -7,9 +7,9 @@ from fractions import Fraction
 
 from attrs import frozen
 
-from kling_lipsync._media.boxes import Fields, children, find, versioned
-from kling_lipsync._media.codecs import FOUR_LETTERS, OBJECT_TYPES
-from kling_lipsync._media.info import UnreadableMedia
+from .boxes import Fields, children, find, versioned
+from .codecs import FOUR_LETTERS, OBJECT_TYPES
+from .info import UnreadableMedia
 
 KINDS = {"vide": "video", "soun": "audio"}
 ENABLED = 1
@@ -197,7 +197,8 @@ def _track_header(data: memoryview) -> tuple[int, bool, bool, tuple[int, int]]:
 def _media_length(media: memoryview, *, fragmented: bool) -> tuple[int, int]:
     """Ticks per second, and how many of them the samples of the index last.
 
-    The header's number is exact where there is one; with fragments to come it may count those too.
+    The header's number may count fragments too, or the delay of frames that depend on later ones: the smaller one of it
+    and of the sum of all samples is the length.
     """
     header = find(media, "mdhd")
     if header is None:
@@ -206,8 +207,10 @@ def _media_length(media: memoryview, *, fragmented: bool) -> tuple[int, int]:
     wide = 8 if version == 1 else 4
     fields.take(2 * wide)
     timescale, duration = _timescale(fields), fields.unsigned(wide)
-    unknown = duration in (0, (1 << 8 * wide) - 1)
-    return timescale, _sum_of_samples(media) if fragmented or unknown else duration
+    samples = _sum_of_samples(media)
+    if fragmented or duration == 0:
+        return timescale, samples
+    return timescale, min(duration, samples or duration)
 
 
 def _sum_of_samples(media: memoryview) -> int:

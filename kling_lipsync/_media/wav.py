@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from attrs import define, frozen
 
-from kling_lipsync._media.codecs import wave_codec
-from kling_lipsync._media.info import MediaInfo, Steps, UnreadableMedia
-from kling_lipsync._media.reader import Reader
+from .codecs import wave_codec
+from .info import MediaInfo, Steps, UnreadableMedia
+from .reader import Reader
 
 SIGNATURES = (b"RIFF", b"RF64", b"BW64")
 FIRST_CHUNK = 12
@@ -38,7 +38,7 @@ class Chunks:
     """What the chunks before the sound have told."""
 
     layout: Format | None = None
-    samples: int | None = None
+    samples: int = 0
     """From the chunk `fact`."""
     long_length: int | None = None
     """The length of the sound from `ds64`."""
@@ -64,7 +64,7 @@ def _take_in(found: Chunks, kind: bytes, body: bytes) -> None:
     if kind == b"fmt ":
         found.layout = _parse_format(body)
     elif kind == b"fact":
-        found.samples = _number(body, 0, 4) % UNKNOWN_SAMPLES
+        found.samples = _number(body, 0, 4)
     else:
         found.long_length = _number(body, 8, 8)
 
@@ -114,11 +114,11 @@ def _info(reader: Reader, found: Chunks, length: int) -> MediaInfo:
     )
 
 
-def _duration_ms(layout: Format, samples: int | None, length: int) -> int | None:
+def _duration_ms(layout: Format, samples: int, length: int) -> int | None:
     """A compressed format tells its samples in `fact`, else its bytes per second; None where it tells neither."""
     if layout.tag in COUNTED_IN_BLOCKS:
         return length // layout.block * 1000 // layout.rate
-    if samples:
+    if samples not in (0, UNKNOWN_SAMPLES):
         return samples * 1000 // layout.rate
     return length * 1000 // layout.bytes_per_second if layout.bytes_per_second else None
 

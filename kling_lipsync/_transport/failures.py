@@ -27,8 +27,8 @@ class Dropped(DownloadError):
     """The connection broke or stood still: the file may still be fetched, from where it stopped."""
 
 
-class UnreadableBody(Exception):
-    """The request's body cannot be read; the text says which file and why."""
+class Unsendable(Exception):
+    """The request cannot be put on the wire: its body cannot be read, say; the text says why."""
 
 
 class UnreadableAnswer(Exception):
@@ -37,15 +37,18 @@ class UnreadableAnswer(Exception):
 
 @frozen
 class Row:
-    """What an exception says: in words, and whether it can only come before a request leaves (``advice`` is set)."""
+    """What an exception says, ``None`` leaving it to the system's words, and what to do about it.
 
-    what: str
+    There is an advice for what can only come before a request leaves.
+    """
+
+    what: str | None
     advice: str | None = None
 
 
 TABLE: dict[type[Exception], Row] = {
     httpx.ConnectTimeout: Row("the time-out ran out", "check the address and the network"),
-    httpx.ConnectError: Row("no connection", "check the address and the network"),
+    httpx.ConnectError: Row(None, "check the address and the network"),
     httpx.ProxyError: Row("the proxy refused", "check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY"),
     httpx.PoolTimeout: Row("no connection of the pool came free", "allow more connections"),
     httpx.UnsupportedProtocol: Row("it is neither http nor https", "check the address"),
@@ -70,12 +73,10 @@ def failure(error: Exception, place: str, *, left: bool | None) -> NotSent | Ans
     call a lost answer a connect error.
     """
     row, what = row_of(error), explain(error)
-    if left is False:
-        return NotSent(
-            f"the request to {place} did not leave whole: {what}; it was not carried out and may be sent again"
-        )
-    if left is None and row is not None and row.advice:
+    if not left and row is not None and row.advice:
         return NotSent(f"could not connect to {place}: {what}; {row.advice}")
+    if left is False or (left is None and isinstance(error, Unsendable)):
+        return NotSent(f"the request to {place} did not leave whole, so it was not carried out: {what}")
     return AnswerLost(f"no whole answer from {place}: {what}; the request may have been carried out")
 
 
@@ -86,11 +87,11 @@ def row_of(error: Exception) -> Row | None:
 
 def explain(error: Exception) -> str:
     """What happened, in a few words and one line, without anything secret."""
-    if isinstance(error, (UnreadableBody, UnreadableAnswer)):
+    if isinstance(error, (Unsendable, UnreadableAnswer)):
         return str(error)
     row, reason = row_of(error), _reason(error)
     what = row.what if row else f"an unexpected {type(error).__name__}"
-    return f"{what} ({reason})" if reason else what
+    return f"{what} ({reason})" if what and reason else what or reason or "no reason was given"
 
 
 def reason_of(error: OSError) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from datetime import timezone
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from itertools import islice
 
@@ -46,5 +46,5 @@ def _seconds_until(date: str, now: float) -> float | None:
     except ValueError:
         return None
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
+        moment = moment.replace(tzinfo=UTC)
     return max(0.0, moment.timestamp() - now)

@@ -33,7 +33,9 @@ SIGNING = frozenset(
     }
 )
 SIGNING_BEGINS = ("x-amz-", "x-goog-", "x-oss-", "x-cos-", "q-sign-", "q-key-", "q-header-", "q-url-param-", "q-ak")
-SHARED_ACCESS = frozenset({"sv", "sr", "se", "sp", "st", "sig", "spr", "sip", "skoid", "sktid", "skt", "ske", "sks", "skv"})
+SHARED_ACCESS = frozenset(
+    {"sv", "sr", "se", "sp", "st", "sig", "spr", "sip", "skoid", "sktid", "skt", "ske", "sks", "skv"}
+)
 """Query parameters by which the common object stores sign a URL. Any other may name the file, and so makes another."""
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import AsyncIterable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from types import TracebackType
 from typing import IO, Any
 
 from ..errors import ConfigurationError, ErrorRecord
 from ..events import Outcome
 from ..models import Plan, Status
+
+_LONGEST_LINE = 1024 * 1024
 
 
 def result_line(outcome: Outcome) -> dict[str, Any]:
@@ -120,13 +122,20 @@ def _line(outcome: Outcome) -> str:
 
 
 def _refuse_other(path: Path) -> None:
-    """Refuses to write over a file that holds something else than results."""
+    """Refuses to write over a file that holds something else than results, a manifest for example."""
     if not path.exists():
         return
     with path.open(encoding="utf-8", errors="replace") as file:
-        first = file.readline(len('{"key": '))
-    if first and not first.startswith('{"key": '):
+        first = file.readline(_LONGEST_LINE)
+    if first and not _is_result(first):
         raise ConfigurationError(f"{path}: exists and holds no results; it is left as it is, give another file")
+
+
+def _is_result(line: str) -> bool:
+    try:
+        return "status" in json.loads(line)
+    except ValueError:
+        return False
 
 
 @contextmanager
@@ -141,14 +150,12 @@ def _told(path: Path) -> Iterator[None]:
 @contextmanager
 def _replacing(path: Path) -> Iterator[IO[str]]:
     """A new file that takes the place of ``path`` when it is whole."""
-    with NamedTemporaryFile(
-        "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=path.name, delete=False
-    ) as file:
-        try:
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with beside.open("x", encoding="utf-8", newline="\n") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
-    Path(file.name).replace(path)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

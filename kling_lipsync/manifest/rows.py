@@ -82,7 +82,7 @@ class _Lines:
     def _refuse_wrong_encoding(self, line: str) -> None:
         if self.number == 1 and line.startswith(_UTF_16):
             raise Unreadable("UTF-16; save it as UTF-8")
-        if any("\udc80" <= character <= "\udcff" for character in line) if not line.isascii() else False:
+        if not line.isascii() and any("\udc80" <= character <= "\udcff" for character in line):
             raise _BadLine("not UTF-8; save the file as UTF-8")
         if "\0" in line:
             raise _BadLine("holds a NUL byte")
@@ -102,6 +102,8 @@ def _csv_rows(file: TextIO) -> Iterator[Row | Flaw]:
         elif columns is None:
             columns = cells
             yield from (Flaw(record[0], message) for message in _header_flaws(columns))
+            if "key" not in columns:
+                return
         else:
             yield _csv_row(record[0], columns, cells)
     if columns is None:

@@ -64,17 +64,18 @@ class Account:
             del self.open[holder]
         return len(self.open)
 
-    def hold(self, holder: str, until: float, now: float) -> None:
-        """Takes a slot until a moment."""
-        self.open[holder] = until
-        self.max_running = max(self.max_running, self.running(now))
-
     def charge(self, moment: float, units: Decimal) -> None:
         """Writes down what something cost."""
         self.charges.append((moment, units))
         if len(self.charges) > CHARGES_KEPT:
             old, self.charges = self.charges[: CHARGES_KEPT // 2], self.charges[CHARGES_KEPT // 2 :]
             self.charges.insert(0, (old[-1][0], sum((units for _, units in old), Decimal(0))))
+
+    def forget_external_id(self, task: Task) -> None:
+        """The task is no longer found under its external id."""
+        others = [other for other in self.by_external_id.pop(task.order.external_task_id, []) if other is not task]
+        if others:
+            self.by_external_id[task.order.external_task_id] = others
 
     def bought_twice(self) -> list[str]:
         """External ids that more than one task bears."""
@@ -128,8 +129,8 @@ class World:
         account.identify_calls += 1
         if self.settings.identify_takes_slot:
             self.check_slot(account)
-            now = self.clock()
-            account.hold(self.new_id("identify"), now + self.settings.identify_seconds / self.settings.speed, now)
+            until = self.clock() + self.settings.identify_seconds / self.settings.speed
+            self._hold(account, self.new_id("identify"), until)
 
     def open_session(self, account: Account, video: Video, stretches: tuple[Stretch, ...]) -> Session:
         """A new session over the faces that were found."""
@@ -217,10 +218,15 @@ class World:
         if order.external_task_id:
             account.by_external_id.setdefault(order.external_task_id, []).append(task)
         account.created += 1
-        account.hold(task.task_id, task.ends_at, now)
-        self.max_running = max(self.max_running, sum(each.running(now) for each in self.accounts.values()))
+        self._hold(account, task.task_id, task.ends_at)
         self._forget_old_tasks(account, now)
         return task
+
+    def _hold(self, account: Account, holder: str, until: float) -> None:
+        now = self.clock()
+        account.open[holder] = until
+        account.max_running = max(account.max_running, account.running(now))
+        self.max_running = max(self.max_running, sum(each.running(now) for each in self.accounts.values()))
 
     def _task_seconds(self) -> float:
         spread = math.exp(self.settings.task_sigma * self._chance.gauss(0, 1))
@@ -233,7 +239,7 @@ class World:
         if ended is not None:
             account.charge(ended.ends_at, ended.units(now))
             del account.tasks[ended.task_id]
-            account.by_external_id.pop(ended.order.external_task_id, None)
+            account.forget_external_id(ended)
 
     def all_tasks(self) -> Iterator[tuple[Account, Task]]:
         """Every task of every account, oldest first within an account."""

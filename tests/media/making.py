@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import IO
 
 import av
-from attrs import frozen
+from attrs import field, frozen
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
@@ -32,8 +32,8 @@ class Sound:
     layout: str = "mono"
     bit_rate: int | None = None
     muxer: str | None = None
-    options: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
-    codec_options: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
+    options: dict[str, str] = field(factory=dict)
+    codec_options: dict[str, str] = field(factory=dict)
 
 
 @frozen(kw_only=True)
@@ -47,8 +47,8 @@ class Film:
     codec: str = "libx264"
     sound: Sound | None = None
     muxer: str | None = None
-    options: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
-    codec_options: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
+    options: dict[str, str] = field(factory=dict)
+    codec_options: dict[str, str] = field(factory=dict)
 
 
 def noise(rate: int, layout: str, samples: int, sample_format: str) -> Iterator[AudioFrame]:
@@ -125,7 +125,7 @@ def sound_bytes(sound: Sound) -> bytes:
 
 def decoded_ms(data: bytes) -> int:
     """How long the sound of a file is by the samples that a decoder makes of it."""
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), "r") as container:
         stream = container.streams.audio[0]
         samples = sum(frame.samples for frame in container.decode(stream))
         return samples * 1000 // stream.rate
@@ -133,7 +133,7 @@ def decoded_ms(data: bytes) -> int:
 
 def presented_ms(data: bytes) -> float:
     """How long a film is by its packets: from the first moment that is shown to the end of the last packet."""
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), "r") as container:
         times = [
             (packet.pts * packet.time_base, (packet.pts + (packet.duration or 0)) * packet.time_base)
             for packet in container.demux()

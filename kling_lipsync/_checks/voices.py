@@ -1,0 +1,32 @@
+"""The voices of Kling's text-to-speech, as its documentation lists them; there is no endpoint that does."""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from importlib.resources import files
+
+from attrs import frozen
+
+
+@frozen
+class Voice:
+    """A voice: ``voice_id`` and ``language`` ("zh" or "en") together are its key. ``name`` is "" where it has none."""
+
+    voice_id: str
+    language: str
+    name: str = ""
+
+
+@cache
+def voices() -> tuple[Voice, ...]:
+    """Every voice known, in Kling's order; read from the package's own table the first time."""
+    table = files(__package__).joinpath("voices.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(table.splitlines())
+    return tuple(Voice(row["voice_id"], row["voice_language"], row["name"]) for row in rows)
+
+
+@cache
+def languages_of(voice_id: str) -> tuple[str, ...]:
+    """The languages that a voice speaks; none where it is not known."""
+    return tuple(voice.language for voice in voices() if voice.voice_id == voice_id)

@@ -1,0 +1,18 @@
+"""How bytes get there: knows HTTP, never Kling."""
+
+from .clock import SystemClock
+from .failures import DownloadError
+from .http import HttpTransport
+from .pacing import GcraPacer, schedule
+from .retry import parse_retry_after, retry_delays, wait_before_retry
+
+__all__ = [
+    "DownloadError",
+    "GcraPacer",
+    "HttpTransport",
+    "SystemClock",
+    "parse_retry_after",
+    "retry_delays",
+    "schedule",
+    "wait_before_retry",
+]

@@ -1,0 +1,112 @@
+"""The transport: one client and its connections for requests, downloads and looks into remote files."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from pathlib import Path
+
+import httpx
+
+from ..abc import Request, Response
+from ..policies import Timeouts
+from .download import LARGEST, Downloader
+from .failures import UnreadableAnswer, failure, place_of
+from .incoming import read_answer
+from .links import LinkOpener
+from .outgoing import Outgoing, api_request
+from .patience import Patience
+from .ranged import read_range
+
+_WHOLE_ANSWER = 2
+"""An answer may take this many times its read time-out as a whole."""
+_NO_AUTH = httpx.Auth()
+"""Unlike ``None``, it does not turn a name and password in the URL into a header either."""
+
+
+class HttpTransport:
+    """Carries requests over httpx (a ``kling_lipsync.abc.Transport``), and fetches files without the key.
+
+    ``http`` is the caller's own client or transport; it is borrowed, never closed, and its ``auth`` and
+    ``Authorization`` are not used. By default there is a pool of our own, opened with the first request, with the
+    proxies of the environment and at most ``connections`` connections (``None``: as many as requests).
+    """
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient | httpx.AsyncBaseTransport | None = None,
+        *,
+        timeouts: Timeouts,
+        connections: int | None = None,
+    ) -> None:
+        self._owned = http is None
+        self._client = httpx.AsyncClient(transport=http) if isinstance(http, httpx.AsyncBaseTransport) else http
+        self._timeouts = timeouts
+        self._connections = connections
+
+    async def send(self, request: Request) -> Response:
+        """The answer, whatever its status, decoded; redirects are not followed.
+
+        ``request.read_timeout`` bounds the wait for each piece of the answer, twice as much the whole answer. Raises
+        ``NotSent`` where the request surely did not leave whole, and ``AnswerLost`` for anything else.
+        """
+        with Patience(request.read_timeout * _WHOLE_ANSWER) as patience:
+            outgoing = Outgoing(request.body, patience.start)
+            try:
+                return await self._exchange(request, outgoing, patience)
+            except Exception as error:
+                told = outgoing.unsendable or error
+                raise failure(told, place_of(request.url), left=outgoing.left) from error
+        late = UnreadableAnswer(f"it was not complete after {request.read_timeout * _WHOLE_ANSWER:g} s")
+        raise failure(late, place_of(request.url), left=outgoing.left)
+
+    async def download(
+        self, url: str, path: Path, *, largest: int = LARGEST, expected: int | None = None, threads: bool = True
+    ) -> int:
+        """Writes the file at ``url`` to ``path``, whole or not at all, and gives its size in bytes.
+
+        Folders are made as needed; a file that is there is replaced. At most ``largest`` bytes are taken, and exactly
+        ``expected`` where that is known. A connection that breaks is taken up again from where it broke, where the
+        host can do that. ``threads`` moves the disk's work off the event loop.
+
+        Raises ``DownloadError``, whose ``expired`` says that the link is dead (403, 404, 410).
+        """
+        opener = self._opener(self._timeouts.download)
+        downloader = Downloader(opener=opener, patience=self._timeouts.download)
+        return await downloader.fetch(url, path, largest=largest, expected=expected, threads=threads)
+
+    async def read_range(self, url: str, start: int, length: int) -> tuple[bytes, int | None]:
+        """Up to ``length`` bytes of a remote file from ``start`` on, and the file's size where its host tells it.
+
+        Fewer come at the end of the file, none beyond it. Raises ``DownloadError``.
+        """
+        within = self._timeouts.query * _WHOLE_ANSWER
+        return await read_range(self._opener(self._timeouts.query), url, start, length, within=within)
+
+    async def aclose(self) -> None:
+        """Closes the connections that are this transport's own; it opens new ones if it is used again."""
+        if self._owned and self._client is not None:
+            client, self._client = self._client, None
+            await client.aclose()
+
+    async def _exchange(self, request: Request, outgoing: Outgoing, patience: Patience) -> Response:
+        client = self._opened()
+        wired = api_request(client, request, outgoing, self._timeout(request.read_timeout))
+        response = await client.send(wired, stream=True, auth=_NO_AUTH, follow_redirects=False)
+        async with aclosing(response):
+            patience.start()
+            body = await read_answer(response, request.largest_answer)
+        return Response(status=response.status_code, headers=dict(response.headers.items()), body=body)
+
+    def _opener(self, read: float) -> LinkOpener:
+        return LinkOpener(client=self._opened(), timeout=self._timeout(read))
+
+    def _opened(self) -> httpx.AsyncClient:
+        if self._client is None:
+            from .pool import default_client  # 30 ms that a caller with a client of its own is spared
+
+            self._client = default_client(self._connections)
+        return self._client
+
+    def _timeout(self, read: float) -> httpx.Timeout:
+        """Waits for a free connection are no failure: whoever admits requests has counted them."""
+        return httpx.Timeout(connect=self._timeouts.connect, read=read, write=self._timeouts.write, pool=None)

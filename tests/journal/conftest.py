@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from kling_lipsync._journal import SqliteJournal
+
+from .facts import opened
+
+
+@pytest.fixture(params=["file-threaded", "file-inline", "memory-threaded", "memory-inline"])
+async def journal(request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str) -> AsyncIterator[SqliteJournal]:
+    """An open journal of each variant."""
+    where, how = str(request.param).split("-")
+    path = tmp_path / "jobs.db" if where == "file" else ":memory:"
+    async with opened(path, inline=how == "inline") as journal:
+        yield journal
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a journal may be made."""
+    return tmp_path / "jobs.db"
+
+
+@pytest.fixture
+async def on_disk(path: Path, anyio_backend: str) -> AsyncIterator[SqliteJournal]:
+    """An open journal in the file ``path``, on its worker thread."""
+    async with opened(path) as journal:
+        yield journal
