@@ -34,6 +34,8 @@ logger = logging.getLogger("kling_lipsync")
 T = TypeVar("T")
 
 LARGEST_PAGE = 500
+PIECE = 192 * 1024
+"""Bytes of a sound file that are read at a time."""
 
 
 def repeats(error: KlingError, call: Call[Any]) -> bool:
@@ -369,5 +371,5 @@ def _sound_file(path: Path) -> protocol.SoundData:
 
 def _pieces(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
-        while piece := file.read(protocol.RAW_SLICE):
+        while piece := file.read(PIECE):
             yield piece

@@ -11,6 +11,7 @@ from typing import Self
 import anyio
 from anyio.abc import ObjectReceiveStream, TaskGroup
 
+from ._journal import SqliteJournal
 from ._tasks import task_group
 from ._transport import GcraPacer, HttpTransport
 from ._workflow.admission import Admission
@@ -204,6 +205,12 @@ class Coordinator:
         row = await self._journal.row(job.key)
         settled = (Status.SUCCEEDED, Status.RUNNING, Status.IN_DOUBT)
         return row is not None and row.status in settled and row.settings != settings_of(job)
+
+
+def _journal(journal: str | Path | Journal, client: KlingClient) -> Journal:
+    if isinstance(journal, (str, Path)):
+        return SqliteJournal(journal, clock=client.clock, inline=not client.threads)
+    return journal
 
 
 async def check(

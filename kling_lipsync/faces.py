@@ -105,7 +105,8 @@ def choose(
             "no face was found in the video: give one in which a face is seen, from the front, for at least 2 s",
             key=key,
         )
-    return _PICKERS[wanted.name](_Scene(sorted(faces, key=_by_start), key, crop_ms, insert_ms), wanted.argument)
+    scene = _Scene(faces=sorted(faces, key=_by_start), key=key, crop_ms=crop_ms, insert_ms=insert_ms)
+    return _PICKERS[wanted.name](scene, wanted.argument)
 
 
 def _written(name: str, argument: int | str) -> str:
@@ -114,7 +115,7 @@ def _written(name: str, argument: int | str) -> str:
     return rule
 
 
-@frozen
+@frozen(kw_only=True)
 class _Scene:
     """The faces by start time, and what is known of the sound."""
 
@@ -164,9 +165,7 @@ def _most_overlap(scene: _Scene, _argument: str) -> Choice:
 
 def _index(scene: _Scene, argument: str) -> Choice:
     if int(argument) >= len(scene.faces):
-        raise scene.refusal(
-            f"face=index:{argument} counts from 0, and the last face is index:{len(scene.faces) - 1}: choose one there is"
-        )
+        raise scene.refusal(f"face=index:{argument} counts from 0, and the last face is index:{len(scene.faces) - 1}")
     chosen = scene.faces[int(argument)]
     return Choice(chosen, f"index {int(argument)} of {len(scene.faces)} by start time: {_stretch(chosen)}")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import tomllib
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -38,6 +38,7 @@ _KNOWN: Mapping[str, frozenset[str]] = {
 
 _flag: Any = validators.instance_of(bool)
 _text: Any = validators.instance_of(str)
+_texts: Any = validators.deep_iterable(_text, validators.instance_of(tuple))
 
 
 @frozen(kw_only=True)
@@ -57,7 +58,7 @@ class Gateway:
     name: str = field(validator=_text)
     base_url: str = field(default="", validator=_text)
     dialect: Dialect = field(factory=Dialect)
-    api_key_env: tuple[str, ...] = field(default=(), validator=validators.deep_iterable(_text))
+    api_key_env: tuple[str, ...] = field(default=(), validator=_texts)
     takes_access_key: bool = field(default=False, validator=_flag)
     lists_tasks: bool = field(default=False, validator=_flag)
     finds_external_ids: bool = field(default=False, validator=_flag)
@@ -146,12 +147,14 @@ def _split(url: str) -> SplitResult:
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         raise ConfigurationError(f"the base URL cannot be read: {error}") from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise ConfigurationError("the base URL is no https:// address")
-    if "@" in parts.netloc:
-        raise ConfigurationError("the base URL has a user or password in it: credentials have variables of their own")
-    if "?" in url or "#" in url:
-        raise ConfigurationError("the base URL has a query or a fragment: paths are put behind it")
+    flaws = {
+        "is no https:// address": parts.scheme not in ("http", "https") or not host,
+        "has a user or password in it: credentials have variables of their own": "@" in parts.netloc,
+        "has a query or a fragment: paths are put behind it": "?" in url or "#" in url,
+    }
+    for flaw, there in flaws.items():
+        if there:
+            raise ConfigurationError(f"the base URL {flaw}")
     return parts
 
 
@@ -183,7 +186,7 @@ def _profile(name: str, path: Path) -> Gateway:
         raise ConfigurationError(f"{path} is no TOML: {error}") from None
     try:
         return _gateway(name, said)
-    except (ValueError, TypeError, ArithmeticError) as error:
+    except (ValueError, TypeError) as error:
         raise ConfigurationError(f"{path}: {error.args[0]}") from None
 
 
@@ -196,8 +199,18 @@ def _gateway(name: str, said: Mapping[str, Any]) -> Gateway:
         **{"name": name, **own},
         **can,
         dialect=Dialect(contract=contract, **served),
-        prices=Prices(**{key: Decimal(str(value)) for key, value in prices.items()}) if prices else None,
+        prices=Prices(**{key: _price(key, value) for key, value in prices.items()}) if prices else None,
     )
+
+
+def _price(name: str, value: object) -> Decimal:
+    try:
+        price = Decimal(str(value))
+    except InvalidOperation:
+        price = Decimal("NaN")
+    if not price.is_finite() or price < 0:
+        raise ValueError(f"{name} has to be a number of units, and is {value!r}")
+    return price
 
 
 def _table(said: Mapping[str, Any], table: str) -> dict[str, Any]:

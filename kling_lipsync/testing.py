@@ -6,7 +6,7 @@ In a ``conftest.py``: ``pytest_plugins = ["kling_lipsync.testing"]``; then a tes
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -44,6 +44,22 @@ class VirtualClock:
         return anyio.current_time()
 
 
+class _Pieces(httpx.AsyncByteStream):
+    """An answer's body; no generator, which a reader that stops early would leave open."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return next(self._pieces)
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+
 class _Exchange:
     """One request on its way through an ASGI app; the app goes on when nobody waits for its answer any more, as a
     server does.
@@ -69,7 +85,7 @@ class _Exchange:
     def response(self) -> httpx.Response:
         if self.dropped or self.status is None:
             raise httpx.RemoteProtocolError("the server closed the connection without an answer", request=self._request)
-        return httpx.Response(self.status, headers=self.headers, content=b"".join(self._outgoing))
+        return httpx.Response(self.status, headers=self.headers, stream=_Pieces(self._outgoing))
 
     def _scope(self) -> dict[str, Any]:
         url = self._request.url
@@ -124,7 +140,11 @@ class InProcessTransport(httpx.AsyncBaseTransport):
 
 @asynccontextmanager
 async def sandbox_client(
-    sandbox: Sandbox, *, api_key: str = "test-key", clock: Clock | None = None, **options: Any
+    sandbox: Sandbox,
+    *,
+    api_key: str = "test-key",
+    clock: Clock | None = None,
+    **options: Any,  # noqa: ANN401 - the client's own keywords
 ) -> AsyncIterator[KlingClient]:
     """A client of ``sandbox`` in this process; ``options`` are those of ``KlingClient``.
 

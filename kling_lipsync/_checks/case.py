@@ -47,9 +47,19 @@ class Case:
         return self.job.audio if isinstance(self.job.audio, Audio) else None
 
     @property
-    def speech(self) -> Speech | None:
-        """The text to be spoken, ``None`` where the job has a sound."""
-        return self.job.audio if isinstance(self.job.audio, Speech) else None
+    def is_spoken(self) -> bool:
+        """Whether the sound is a text that has yet to be spoken."""
+        return isinstance(self.job.audio, Speech)
+
+    @property
+    def sound_url(self) -> str | None:
+        """The sound's URL, if it has one."""
+        return self.audio.url if self.audio else None
+
+    @property
+    def sound_id(self) -> str | None:
+        """The sound's id, if Kling spoke it before."""
+        return self.audio.id if self.audio else None
 
     @property
     def video_ms(self) -> int | None:
@@ -76,4 +86,4 @@ class Case:
     @property
     def has_sound_file(self) -> bool:
         """Whether the sound is a file, here or on the web, not one that Kling spoke."""
-        return self.has_inline_sound or (self.audio is not None and is_web(self.audio.url or ""))
+        return self.has_inline_sound or is_web(self.sound_url or "")

@@ -31,15 +31,13 @@ class SizeLimit:
     sure: int
     most: int
 
-    @classmethod
-    def of_mb(cls, number: int) -> SizeLimit:
-        """So many MB: of a million bytes at least, of 1024 * 1024 at most."""
-        return cls(number * 1_000_000, number * MIB)
-
     @property
     def inline(self) -> SizeLimit:
         """The limit for a file that travels as base64, which is a third longer: nobody says which of the two counts."""
         return SizeLimit(self.sure * 3 // 4, self.most)
+
+    def __str__(self) -> str:
+        return f"{self.most // MIB} MB ({self.most} bytes)"
 
 
 @frozen(kw_only=True)
@@ -51,12 +49,12 @@ class Contract:
 
     video_containers: tuple[str, ...] = ("mp4", "mov")
     video_ms: Range = Range(2_000, 60_000)
-    video_bytes: SizeLimit = SizeLimit.of_mb(100)
+    video_bytes: SizeLimit = SizeLimit(100_000_000, 100 * MIB)
     side_px: Range = Range(512, 2160)
     short_sides_px: tuple[int, ...] = (720, 1080)
     sound_containers: tuple[str, ...] = ("mp3", "wav", "m4a", "aac")
     sound_ms: Range = Range(2_000, 60_000)
-    sound_bytes: SizeLimit = SizeLimit.of_mb(5)
+    sound_bytes: SizeLimit = SizeLimit(5_000_000, 5 * MIB)
     volume: Range = Range(0, 2)
     text_length: Range = Range(1, 1000)
     speed: Range = Range(0.8, 2.0)

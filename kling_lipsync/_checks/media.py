@@ -54,7 +54,7 @@ def _video_resolution(case: Case) -> Finding | None:
 
 
 def _sound_url(case: Case) -> Finding | None:
-    url = (case.audio and case.audio.url) or ""
+    url = case.sound_url or ""
     flaw = flaw_of_url(url)
     if flaw is None:
         return None
@@ -65,7 +65,7 @@ def _sound_url(case: Case) -> Finding | None:
 def _sound_id(case: Case) -> Finding | None:
     if not case.contract.takes_audio_id:
         return Finding("this gateway takes no audio id: give the sound as a file or a URL, or the text to be spoken")
-    flaw = flaw_of_id((case.audio and case.audio.id) or "")
+    flaw = flaw_of_id(case.sound_id or "")
     return Finding(f"the sound's id {flaw}: give the id of a sound that Kling spoke, a file or a URL") if flaw else None
 
 
@@ -80,7 +80,7 @@ def _sound_size(case: Case) -> Finding | None:
 
 
 def _sound_duration(case: Case) -> Finding | None:
-    if case.speech and case.sound_ms is None:
+    if case.is_spoken and case.sound_ms is None:
         allowed = case.contract.sound_ms
         return unknown(f"how long the text will sound is not known before it is spoken; it must be {allowed} ms")
     return _duration("sound", case.sound_ms, case.contract.sound_ms)
@@ -98,7 +98,7 @@ def _size(what: str, found: int | None, limit: SizeLimit, advice: str) -> Findin
     if found is None:
         return unknown(f"the size of the {what} is not known")
     if found > limit.most:
-        return Finding(f"the {what} has {found} bytes: Kling takes at most {limit.most}; {advice}")
+        return Finding(f"the {what} has {found} bytes: Kling takes at most {limit}; {advice}")
     if found > limit.sure:
         return unknown(
             f"the {what} has {found} bytes: whether Kling takes more than {limit.sure} depends on how it counts; "
@@ -133,16 +133,16 @@ def _sides_fit(case: Case) -> bool:
 
 
 def _sound_is_url(case: Case) -> bool:
-    return case.audio is not None and case.audio.url is not None
+    return case.sound_url is not None
 
 
 def _sound_is_id(case: Case) -> bool:
-    return case.audio is not None and case.audio.id is not None
+    return case.sound_id is not None
 
 
 def _sound_can_be_had(case: Case) -> bool:
     """A text is measured once it is a sound of its own; a one-step task speaks it inside."""
-    return case.has_sound_file or _sound_is_id(case) or (case.speech is not None and case.contract.has_timing)
+    return case.has_sound_file or _sound_is_id(case) or (case.is_spoken and case.contract.has_timing)
 
 
 MEDIA_RULES = (

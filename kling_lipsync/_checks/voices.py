@@ -9,7 +9,7 @@ from importlib.resources import files
 from attrs import frozen
 
 
-@frozen
+@frozen(kw_only=True)
 class Voice:
     """A voice: ``voice_id`` and ``language`` ("zh" or "en") together are its key. ``name`` is "" where it has none."""
 
@@ -23,10 +23,9 @@ def voices() -> tuple[Voice, ...]:
     """Every voice known, in Kling's order; read from the package's own table the first time."""
     table = files(__package__).joinpath("voices.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(table.splitlines())
-    return tuple(Voice(row["voice_id"], row["voice_language"], row["name"]) for row in rows)
+    return tuple(Voice(voice_id=row["voice_id"], language=row["voice_language"], name=row["name"]) for row in rows)
 
 
-@cache
 def languages_of(voice_id: str) -> tuple[str, ...]:
     """The languages that a voice speaks; none where it is not known."""
     return tuple(voice.language for voice in voices() if voice.voice_id == voice_id)

@@ -34,7 +34,7 @@ def refuse_foreign(path: Path, name: str) -> bool:
 
 def _refuse_other_program(connection: sqlite3.Connection, name: str) -> None:
     if connection.execute("pragma application_id").fetchone()[0] != APPLICATION_ID:
-        raise JournalError(f"{name} is another program's SQLite file: name another file; it is left as it is")
+        raise JournalError(f"{name} is another program's file: name another; it is left as it is")
 
 
 def make_private(path: Path, name: str) -> None:

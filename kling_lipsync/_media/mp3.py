@@ -27,7 +27,7 @@ VBRI_OFFSET = 36
 TAG_SLACK = 1024
 """A file that is longer by no more bytes than this than its tag says has but an ID3v1 tag at its end."""
 DECODER_DELAY = 529
-"""Samples that a decoder lags behind, and takes from the padding at the end of a whole file."""
+"""Samples by which a decoder lags behind; the padding counts them, but a file that was cut short has lost it."""
 HAS_FRAMES, HAS_BYTES, HAS_TABLE, HAS_QUALITY = 1, 2, 4, 8
 
 
@@ -84,8 +84,9 @@ def _tagged_samples(reader: Reader, first: Sync, tag: VbrTag) -> Steps[int]:
     after = Sync(first.position + first.frame.length, first.frame)
     frames, samples = yield from count_samples(reader, after, parse_mp3)
     delay, padding = tag.skipped
-    last = padding if frames == tag.frames else DECODER_DELAY
-    return max(samples - delay - last, 0)
+    if frames != tag.frames:
+        padding = DECODER_DELAY if delay else 0
+    return max(samples - delay - padding, 0)
 
 
 def _agrees(reader: Reader, first: Sync, tag: VbrTag) -> Steps[bool]:

@@ -7,7 +7,7 @@ from .info import ByteRange, Steps, UnreadableMedia
 READ_AHEAD = 16 * 1024
 """Least bytes of one request: the next few reads then cost none."""
 MOST_AHEAD = 1024 * 1024
-"""Reading straight on doubles each request up to this many bytes."""
+"""Reading on, without long leaps, doubles each request up to this many bytes."""
 TAIL = 64 * 1024
 """An end of the file that is no longer than this is taken along."""
 READ_LIMIT = 128 * 1024 * 1024
@@ -34,8 +34,10 @@ class Reader:
         end = start + length if self._limit is None else min(start + length, self._limit)
         if end <= start:
             return b""
-        if not self._start <= start <= self._start + len(self._window):
-            self._start, self._window, self._ahead = start, b"", READ_AHEAD
+        beyond = start - self._start - len(self._window)
+        if start < self._start or beyond > 0:
+            self._start, self._window = start, b""
+            self._ahead = self._ahead if 0 < beyond < READ_AHEAD else READ_AHEAD
         missing = end - self._start - len(self._window)
         if missing > 0:
             self._window = self._window[start - self._start :]

@@ -8,7 +8,7 @@ EXCERPT = 200
 LONGEST_LOOK = 4000
 
 _TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
-_TOKEN = re.compile(r"\bBearer\s+[^\s\"',;]+|\beyJ[\w-]+\.[\w-]+\.[\w-]*", re.IGNORECASE)
+_TOKEN = re.compile(r"\bBearer\s+[^\s\"',;]+|\beyJ[\w.-]{16,}", re.IGNORECASE)
 HIDDEN = "[key]"
 SHORTEST_SECRET = 6
 
@@ -25,13 +25,17 @@ def one_line(text: str, limit: int = EXCERPT) -> str:
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
-def excerpt(body: bytes) -> str:
-    """The beginning of a body as a reader would see it, HTML tags out."""
-    return one_line(_TAG.sub(" ", body[:LONGEST_LOOK].decode("utf-8", "replace")))
+def excerpt(body: bytes, secret: str = "") -> str:
+    """The beginning of a body as a reader would see it, HTML tags and keys out."""
+    text = without_keys(body.decode("utf-8", "replace"), secret)
+    return one_line(_TAG.sub(" ", text[:LONGEST_LOOK]))
 
 
 def without_keys(text: str, secret: str = "") -> str:
-    """The text with ``secret`` and whatever looks like an Authorization header cut out: some servers echo it."""
+    """The text with ``secret`` and whatever looks like an Authorization header cut out: some servers echo it.
+
+    To be called before the text is shortened, so that no half of a key stays.
+    """
     key = secret.split(" ")[-1]
     known = text.replace(key, HIDDEN) if len(key) >= SHORTEST_SECRET else text
     return _TOKEN.sub(HIDDEN, known)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import Any
 
-from attrs import field, frozen, validators
+from attrs import Attribute, field, frozen, validators
 
 
 class Contract(Enum):
@@ -18,8 +19,16 @@ class Contract(Enum):
     """A task is created at once: Kling's older lip-sync, still served."""
 
 
-_path: Any = validators.matches_re(r"/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-]")
+_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+
+
+def _path(_instance: object, attribute: Attribute[Any], value: object) -> None:
+    if not isinstance(value, str) or not _PATH.fullmatch(value):
+        raise ValueError(f"{attribute.name} has to be a path such as /v1/videos/lip-sync, and is {value!r}")
+
+
 _optional_path: Any = validators.optional(_path)
+_paths: Any = validators.deep_iterable(_path, validators.instance_of(tuple))
 
 
 @frozen(kw_only=True)
@@ -34,6 +43,6 @@ class Dialect:
     identify: str | None = field(default="/v1/videos/identify-face", validator=_optional_path)
     create: str = field(default="/v1/videos/advanced-lip-sync", validator=_path)
     tasks: str = field(default="/v1/videos/advanced-lip-sync", validator=_path)
-    other_tasks: tuple[str, ...] = field(default=(), validator=validators.deep_iterable(_path))
+    other_tasks: tuple[str, ...] = field(default=(), validator=_paths)
     speech: str | None = field(default="/v1/audio/tts", validator=_optional_path)
     costs: str | None = field(default="/account/costs", validator=_optional_path)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from ..abc import Response
 from ..errors import (
@@ -26,11 +26,12 @@ from ..errors import (
     SlotsFull,
 )
 from . import wire
-from .cleaning import LONGEST_LOOK, excerpt, one_line, without_keys
+from .cleaning import excerpt, one_line, without_keys
 from .headers import retry_after
 from .values import first, mapping, number, sentence, text
 
 DEEPEST = 4
+LONGEST_MESSAGE = 500
 STALE_TOKEN_CODES = frozenset({1003, 1004})
 """The token is not valid yet, or has expired: sign anew, once."""
 
@@ -97,7 +98,7 @@ class Refusal:
 
 def succeeded(code: object) -> bool:
     """Whether an envelope's ``code`` says success: 0, "0" or "success"."""
-    return not isinstance(code, bool) and str(code).strip().lower() in wire.SUCCESS_CODES
+    return number(code) == 0 or (isinstance(code, str) and code.strip().lower() == wire.SUCCESS)
 
 
 def refuses(document: Mapping[str, Any]) -> bool:
@@ -126,9 +127,9 @@ def failure(document: object, response: Response, *, name: str, now: float, secr
     request_id = said.request_id or text(response.headers.get(wire.X_REQUEST_ID))
     if kind is None:
         return undocumented(response, name=name, request_id=request_id, secret=secret)
-    told = said.message or f"{name} answered {_in_words(response)}"
+    told = one_line(without_keys(said.message, secret), LONGEST_MESSAGE)
     return kind(
-        without_keys(_with_advice(told, said), secret),
+        _with_advice(told or f"{name} answered {_in_words(response, secret)}", said),
         code=said.code,
         status=response.status,
         request_id=request_id,
@@ -140,9 +141,10 @@ def undocumented(
     response: Response, *, name: str, why: str = "", request_id: str | None = None, secret: str = ""
 ) -> ProtocolError:
     """The error for an answer in no documented shape; ``why`` says what is missing in it."""
-    told = f"{name} answered {_in_words(response)}"
-    advice = why or "this is no answer of Kling's API: check the base URL"
-    return ProtocolError(without_keys(f"{told}; {advice}", secret), status=response.status, request_id=request_id)
+    advice = without_keys(why, secret) or "this is no answer of Kling's API: check the base URL"
+    return ProtocolError(
+        f"{name} answered {_in_words(response, secret)}; {advice}", status=response.status, request_id=request_id
+    )
 
 
 def read_refusal(document: object, depth: int = DEEPEST) -> Refusal | None:
@@ -155,7 +157,7 @@ def read_refusal(document: object, depth: int = DEEPEST) -> Refusal | None:
         return outer
     inner = read_refusal(_json_in(outer.message), depth - 1)
     if inner is None:
-        return evolve(outer, message=one_line(outer.message, 500))
+        return outer
     return Refusal(
         message=inner.message or outer.message,
         code=inner.code if inner.code is not None else outer.code,
@@ -231,9 +233,9 @@ def _with_advice(told: str, said: Refusal) -> str:
     return f"{word}{told.rstrip('. ')}; {advice}" if advice else f"{word}{told}"
 
 
-def _in_words(response: Response) -> str:
+def _in_words(response: Response, secret: str) -> str:
     kind = one_line(response.headers.get(wire.CONTENT_TYPE, "").split(";")[0], 60) or "no content type"
-    said = excerpt(response.body[:LONGEST_LOOK])
+    said = excerpt(response.body, secret)
     target = response.headers.get(wire.LOCATION, "").split("?")[0]
     redirect = f", a redirect to {one_line(target, 100)}" if target else ""
     return (

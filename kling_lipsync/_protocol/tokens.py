@@ -12,7 +12,7 @@ import json
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from ..errors import ConfigurationError
 from . import wire
@@ -39,7 +39,7 @@ def _key(value: str) -> str:
     return key
 
 
-@define(frozen=True)
+@frozen
 class ApiKey:
     """An API key. Raises ``ConfigurationError`` for one that could not stand in a header."""
 

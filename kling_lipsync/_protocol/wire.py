@@ -54,7 +54,7 @@ ERROR = "error"
 ERROR_TYPE = "type"
 MESSAGES = ("message", "msg", "detail")
 REQUEST_ID = "request_id"
-SUCCESS_CODES = frozenset({"0", "success"})
+SUCCESS = "success"
 
 # Answers: a face session.
 FACES = ("face_data", "face_list")

@@ -76,7 +76,8 @@ def _verdict(context: Context, state: JobState, found: Found) -> Event:
 def _doubt(state: JobState, why: str) -> Event:
     message = (
         f"a task may have been created and paid for job {state.key!r} (external id {state.external_task_id}), "
-        f"and nobody can tell: {why}; run again to look again, or retry jobs in doubt (--retry-in-doubt), which may pay a second time"
+        f"and nobody can tell: {why}; run again to look again, or retry jobs in doubt (--retry-in-doubt), which may "
+        "pay a second time"
     )
     return DoubtRemains(error=ErrorRecord.of(InDoubt(message, key=state.key)))
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from enum import IntEnum
 
 from ..errors import AccountError, AuthenticationError, BudgetExceeded, ConfigurationError, JournalError, KlingError
-from ..events import Outcome
 from ..models import Status
 
 
@@ -40,16 +39,14 @@ def exit_of_error(error: KlingError) -> Exit:
     return next((status for kind, status in _OF_ERRORS if isinstance(error, kind)), Exit.UNSUCCESSFUL)
 
 
-def exit_of_batch(outcomes: Iterable[Outcome], *, stopped: bool) -> Exit:
-    """The status of a batch that came to its end, or was stopped."""
-    statuses = {outcome.status if is_whole(outcome) else None for outcome in outcomes}
+def exit_of_batch(statuses: AbstractSet[Status], *, whole: bool, stopped: bool) -> Exit:
+    """The status of a batch whose jobs ended with ``statuses``.
+
+    ``whole`` is false where a result was paid but could not be fetched; ``stopped`` is true where the batch left jobs
+    untouched.
+    """
     if Status.IN_DOUBT in statuses:
         return Exit.IN_DOUBT
     if stopped:
         return Exit.STOPPED
-    return Exit.SUCCEEDED if statuses <= {Status.SUCCEEDED} else Exit.UNSUCCESSFUL
-
-
-def is_whole(outcome: Outcome) -> bool:
-    """Whether nothing is left to do for a job: a result that is paid but could not be fetched is not whole."""
-    return outcome.status is not Status.SUCCEEDED or outcome.record is None
+    return Exit.SUCCEEDED if whole and statuses <= {Status.SUCCEEDED} else Exit.UNSUCCESSFUL

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -30,10 +32,11 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
         PlainAnswer: HTTP 413 as a proxy has it, where the body is longer than ``most_bytes``.
     """
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most_bytes:
-            raise PlainAnswer(HTMLResponse(PAGE_413, 413))
+    async with aclosing(request.stream()) as chunks:
+        async for chunk in chunks:
+            body += chunk
+            if len(body) > most_bytes:
+                raise PlainAnswer(HTMLResponse(PAGE_413, 413))
     return bytes(body)
 
 

@@ -34,7 +34,7 @@ from .playing import SAMPLES, call_named, sample
 OFFICIAL = Dialect()
 PLAN = Plan(100, 5100, 250)
 REQUESTS = sorted((SAMPLES / "requests").glob("*.json"))
-KINDS = {"string": str, "integer": int, "number": (int, float), "array": list, "object": dict}
+KINDS: dict[str, Any] = {"string": str, "integer": int, "number": (int, float), "array": list, "object": dict}
 
 
 def written(call: Call[Any]) -> Any:  # noqa: ANN401 - it is JSON

@@ -163,6 +163,9 @@ def test_key_does_not_come_back() -> None:
         {"code": "x", "message": json.dumps({"code": 1201, "message": f"saw {key}"})},
         f"<html>Authorization: Bearer {key}</html>".encode(),
         {"code": 0, "data": {key: 1}},
+        {"code": 1201, "message": "x" * 495 + key},
+        b"x" * 195 + key.encode(),
+        b"<p>" * 1330 + key.encode(),
     ]
     for status in (200, 400, 500):
         for body in bodies:
@@ -174,7 +177,7 @@ def test_key_does_not_come_back() -> None:
                     NOW,
                     secret=f"Bearer {key}",
                 )
-            assert key not in str(caught.value)
+            assert key[:6] not in str(caught.value)
 
 
 def test_request_id_of_the_headers_stands_in() -> None:

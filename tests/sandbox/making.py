@@ -62,7 +62,7 @@ async def identify(client: httpx.AsyncClient, name: str = "clip.mp4") -> dict[st
     return data
 
 
-def make_order(session_id: str, **changes: Any) -> dict[str, Any]:
+def make_order(session_id: str, /, **changes: Any) -> dict[str, Any]:
     """A create that is right: three seconds of ``tone.wav`` from second one on. ``changes`` fit either level."""
     choice: dict[str, Any] = {
         "face_id": "0",

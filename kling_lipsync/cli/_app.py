@@ -1,0 +1,64 @@
+"""The commands, and the one place where errors become a line on stderr and an exit status."""
+
+from __future__ import annotations
+
+import re
+import sys
+import traceback
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError, Parameter
+
+from .._version import __version__
+from ..errors import KlingError
+from ._console import PROGRAM, abandon_stdout, survive_encodings, tell
+from ._exits import Exit, exit_of_error
+
+app = App(
+    name=PROGRAM,
+    help="Lip-sync jobs on Kling AI: many at once, each paid exactly once.",
+    version=__version__,
+    default_parameter=Parameter(negative=(), show_default=False),
+    help_format="plaintext",
+    result_action="return_value",
+    print_error=False,
+    exit_on_error=False,
+    suppress_keyboard_interrupt=False,
+)
+# Each command is imported when it is named, so that none waits for another's libraries.
+for name in ("demo", "run", "check", "faces", "status", "voices", "sandbox"):
+    app.command(f"kling_lipsync.cli.{name}:{name}", name=name)
+
+
+def run_app(arguments: Sequence[str]) -> int:
+    """Runs the command that ``arguments`` name; its exit status. What goes wrong is told on stderr."""
+    survive_encodings()
+    try:
+        return _finished(app(arguments))
+    except CycloptsError as error:
+        tell(f"{' '.join(str(error).split())} (see: {PROGRAM} --help)")
+        return Exit.WRONG_USAGE
+    except KlingError as error:
+        tell(str(error))
+        return exit_of_error(error)
+    except KeyboardInterrupt:
+        tell("interrupted")
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        abandon_stdout()
+        return Exit.UNSUCCESSFUL
+    except Exception as error:  # noqa: BLE001 - nothing may end in a traceback that nobody asked for
+        _tell_unexpected(error, arguments)
+        return Exit.UNSUCCESSFUL
+
+
+def _finished(status: int | None) -> int:
+    sys.stdout.flush()
+    return status or Exit.SUCCEEDED
+
+
+def _tell_unexpected(error: Exception, arguments: Sequence[str]) -> None:
+    if any(re.fullmatch("-v+|--verbose", argument) for argument in arguments):
+        sys.stderr.write("".join(traceback.format_exception(error)))
+    told = f"unexpected {type(error).__name__}: {error}"
+    tell(f"{' '.join(told.split())}; run it with -v for the traceback, and report it please")

@@ -1,0 +1,49 @@
+"""Ctrl-C and SIGTERM: the first one lets the work in hand detach, a second one ends the process where it stands."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import anyio.abc
+from attrs import define
+
+from .._tasks import task_group
+from ._console import tell
+from ._exits import Exit
+
+
+@define
+class Interruption:
+    """Whether a block was interrupted: ``exit`` is the status to end with, or ``None``."""
+
+    exit: Exit | None = None
+
+
+@asynccontextmanager
+async def interruptible() -> AsyncIterator[Interruption]:
+    """Cancels the block on the first SIGINT or SIGTERM, and goes on behind it.
+
+    Where the event loop cannot receive signals (Windows), Ctrl-C is left to raise KeyboardInterrupt.
+    """
+    interruption = Interruption()
+    async with task_group() as group:
+        if sys.platform != "win32":
+            await group.start(_listen, interruption, group.cancel_scope)
+        yield interruption
+        group.cancel_scope.cancel()
+
+
+async def _listen(
+    interruption: Interruption, scope: anyio.CancelScope, *, task_status: anyio.abc.TaskStatus[None]
+) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
+        async for number in signals:
+            interruption.exit = Exit.INTERRUPTED if number == signal.SIGINT else Exit.TERMINATED
+            tell("stopping: requests on their way are awaited and recorded; once more to stop at once")
+            scope.cancel()
+            return

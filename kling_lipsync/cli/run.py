@@ -1,0 +1,201 @@
+"""``kling-lipsync run``: a batch from a manifest, or one job."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import AsyncIterator, Iterable, Sized
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Protocol
+
+import anyio
+from attrs import evolve, frozen
+
+from ..client import KlingClient
+from ..coordinator import Coordinator
+from ..errors import ConfigurationError, JournalError, KlingError
+from ..events import Outcome
+from ..manifest import ResultsFile
+from ..models import Job, Status
+from ._batch import Batch
+from ._console import PROGRAM, say, tell
+from ._exits import Exit, exit_of_batch
+from ._interrupts import interruptible
+from ._options import Account, Output
+from ._progress import shown
+from ._selection import Choice, Selection, journal_beside
+from ._single import Single, next_key, state_folder
+from ._tally import Tally, in_words, units
+
+_MOST_TOLD = 20
+
+
+class _Jobs(Iterable[Job], Sized, Protocol):
+    """Jobs that can be counted, and iterated over more than once."""
+
+
+@frozen(kw_only=True)
+class _Work:
+    """What a run works on."""
+
+    jobs: _Jobs
+    journal: Path
+    download_to: Path | None
+    selection: Selection | None = None
+
+    def shows(self, outcome: Outcome) -> bool:
+        """Whether the journal's job belongs into the results."""
+        return self.selection is None or outcome.key in self.selection.manifest
+
+
+async def run(
+    jobs: Path | None = None,
+    /,
+    *,
+    download: Path | None = None,
+    single: Single = Single(),
+    choice: Choice = Choice(),
+    batch: Batch = Batch(),
+    account: Account = Account(),
+    output: Output = Output(),
+) -> int:
+    """Runs the jobs of a manifest, each paid exactly once; run it again to go on where it was left.
+
+    With --video instead of JOBS it runs one job and writes its file's name to stdout. Exit status: 0 all succeeded, 1
+    some did not, 2 nothing was sent, 3 stopped, 4 some are in doubt, 130 interrupted, 143 terminated.
+
+    Parameters
+    ----------
+    jobs
+        The manifest: .csv or .jsonl.
+    download
+        Fetch the results of the manifest's jobs into this folder.
+    """
+    output.set_up()
+    client = account.client()
+    if jobs is None:
+        _refuse("a manifest", [*_given(download=download), *_given(limit=choice.limit, only=choice.only)])
+        work = await _one_job(single, batch, client)
+    else:
+        _refuse("one job", single.given)
+        work = _manifest(choice.of(jobs), batch, download)
+    return await _run(work, client, batch, output)
+
+
+def _given(**options: object) -> list[str]:
+    return [f"--{name}" for name, value in options.items() if value]
+
+
+def _refuse(whose: str, given: list[str]) -> None:
+    if given:
+        raise ConfigurationError(f"{', '.join(given)}: only with {whose} (see: {PROGRAM} run --help)")
+
+
+def _manifest(selection: Selection, batch: Batch, download: Path | None) -> _Work:
+    journal = batch.journal or journal_beside(selection.manifest.path)
+    return _Work(jobs=selection, journal=journal, download_to=download, selection=selection)
+
+
+async def _one_job(single: Single, batch: Batch, client: KlingClient) -> _Work:
+    job = single.job(client.gateway)
+    journal = batch.journal or state_folder() / f"{job.key}.journal"
+    key = await next_key(job.key, journal, again=single.again)
+    path = Path(job.output or "").absolute()
+    return _Work(jobs=[evolve(job, key=key, output=path.name)], journal=journal, download_to=path.parent)
+
+
+async def _run(work: _Work, client: KlingClient, batch: Batch, output: Output) -> int:
+    tally = Tally(total=len(work.jobs), began=anyio.current_time())
+    status: int = Exit.UNSUCCESSFUL
+    async with interruptible() as interruption:
+        try:
+            status = await _work_off(work, client, batch, output, tally)
+        except JournalError as error:
+            if not tally.started:
+                raise
+            tell(str(error))
+            status = Exit.STOPPED
+    if interruption.exit is not None:
+        output.note(tally.line(anyio.current_time()))
+        tell(f"to go on: {PROGRAM} {shlex.join(sys.argv[1:])}")
+        return interruption.exit
+    return status
+
+
+async def _work_off(work: _Work, client: KlingClient, batch: Batch, output: Output, tally: Tally) -> int:
+    known = work.journal.exists()
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(client)
+        coordinator = await stack.enter_async_context(
+            batch.coordinator(client, journal=work.journal, download_to=work.download_to, on_event=tally.observe)
+        )
+        await _say_how_far(work, coordinator, output, tally, known=known)
+        await _refuse_changed(coordinator, work.jobs)
+        results = None
+        if batch.results is not None:
+            results = await stack.enter_async_context(ResultsFile(batch.results, _kept(coordinator, work)))
+        await stack.enter_async_context(shown(tally, output.mode))
+        outcome = await _watch(work, coordinator, results, output, tally)
+        if work.selection is None and outcome is not None:
+            await _hand_over(work, client, outcome)
+    return _end(coordinator.stopped, output, tally)
+
+
+async def _say_how_far(work: _Work, coordinator: Coordinator, output: Output, tally: Tally, *, known: bool) -> None:
+    totals = await coordinator.totals()
+    tally.inherit(totals)
+    counts = [f"{totals.jobs[status]} {in_words(status)}" for status in Status if totals.jobs.get(status)]
+    far = f"{', '.join(counts) or 'no jobs yet'}, {units(totals.spent)} spent" if known else "new"
+    output.note(f"journal {work.journal}: {far}")
+
+
+async def _refuse_changed(coordinator: Coordinator, jobs: Iterable[Job]) -> None:
+    changed = await coordinator.changed(jobs)
+    if changed:
+        told = [repr(key) for key in changed[:_MOST_TOLD]]
+        rest = [f"and {len(changed) - _MOST_TOLD} more"] if len(changed) > _MOST_TOLD else []
+        raise ConfigurationError(
+            f"{len(changed)} jobs are running, in doubt or done, and come back with other media or settings; give them "
+            f"keys of their own, or their old media and settings: {', '.join([*told, *rest])}"
+        )
+
+
+async def _kept(coordinator: Coordinator, work: _Work) -> AsyncIterator[Outcome]:
+    async for row in coordinator.rows():
+        if row.outcome is not None and work.shows(row.outcome):
+            yield row.outcome
+
+
+async def _watch(
+    work: _Work, coordinator: Coordinator, results: ResultsFile | None, output: Output, tally: Tally
+) -> Outcome | None:
+    """Takes the outcomes as they come; gives back the last one."""
+    outcome = None
+    tally.started = True
+    async with coordinator.as_completed(work.jobs) as outcomes:
+        async for outcome in outcomes:
+            tally.add(outcome)
+            if results is not None:
+                results.append(outcome)
+            if outcome.record is not None and tally.troubled <= _MOST_TOLD:
+                output.note(f"job {outcome.key!r}: {in_words(outcome.status)}: {outcome.error}")
+    return outcome
+
+
+async def _hand_over(work: _Work, client: KlingClient, outcome: Outcome) -> None:
+    """Sees to it that the one job's result lies where it was asked for, and says where."""
+    if outcome.status is not Status.SUCCEEDED or outcome.record is not None or work.download_to is None:
+        return
+    (job,) = work.jobs
+    path = work.download_to / (job.output or "")
+    if not path.exists() or outcome.file is None or not outcome.file.exists() or not outcome.file.samefile(path):
+        await client.download(outcome.result().task, path)
+    say(str(path))
+
+
+def _end(stopped: KlingError | None, output: Output, tally: Tally) -> int:
+    if stopped is not None:
+        tell(f"stopped: {stopped}")
+    output.note(tally.line(anyio.current_time()))
+    return exit_of_batch(tally.statuses, whole=not tally.unfetched, stopped=stopped is not None)

@@ -1,0 +1,1 @@
+"""Tests of the local checks, the planner, the prices and the choice of faces."""

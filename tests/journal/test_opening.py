@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from kling_lipsync._journal import SqliteJournal, schema
+from kling_lipsync.errors import JournalError
+from kling_lipsync.events import Event
+from kling_lipsync.models import FaceSession, Status
+
+from .facts import ACCOUNT, CHECKED, DOUBT, begun, claimed, ended, intended, opened, write
+from .nobody import ON_UNIX, as_nobody
+
+pytestmark = pytest.mark.anyio
+
+
+async def refusal(path: Path, account: str = ACCOUNT) -> str:
+    """What opening says, which must fail."""
+    with pytest.raises(JournalError) as failure:
+        async with opened(path, account=account):
+            pass
+    return str(failure.value)
+
+
+def sqlite(path: Path, *statements: str) -> None:
+    """Another program's writing."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement).fetchall()
+
+
+async def test_a_new_journal_is_private_and_marked(path: Path) -> None:
+    """The file and what lies beside it are readable by their owner alone; the header names program and format."""
+    async with opened(path) as journal:
+        await claimed(journal, "a")
+        modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
+        assert set(modes) == {"jobs.db", "jobs.db.lock", "jobs.db-wal", "jobs.db-shm"}
+        assert set(modes.values()) == {0o600}
+        header = path.read_bytes()[:100]
+    assert int.from_bytes(header[68:72], "big") == schema.APPLICATION_ID
+    assert int.from_bytes(header[60:64], "big") == schema.FORMAT
+
+
+async def test_every_commit_waits_for_the_disk(on_disk: SqliteJournal) -> None:
+    """A write-ahead log, synced at each commit, and down to the platter where the system distinguishes that."""
+    pragmas = {"journal_mode": "wal", "synchronous": 2, "fullfsync": 1, "checkpoint_fullfsync": 1}
+    for pragma, value in pragmas.items():
+        found = await on_disk._read(lambda connection, name=pragma: connection.execute(f"pragma {name}").fetchone()[0])
+        assert (pragma, found) == (pragma, value)
+
+
+@pytest.mark.parametrize("content", [b"k", b"key,video_url\r\na,https://example.com/v.mp4\r\n" * 100, b"\x00" * 5000])
+async def test_a_file_of_another_kind_is_left_as_it_is(path: Path, content: bytes) -> None:
+    """A manifest given by mistake is refused; neither it nor its folder changes."""
+    path.write_bytes(content)
+    assert "left as it is" in await refusal(path)
+    assert path.read_bytes() == content
+    assert list(path.parent.iterdir()) == [path]
+
+
+async def test_another_programs_database_is_left_as_it_is(path: Path) -> None:
+    """An SQLite file that is not ours is refused; neither it nor its folder changes."""
+    sqlite(path, "pragma journal_mode = wal", "create table jobs (key)", "insert into jobs values (1)")
+    content = path.read_bytes()
+    assert "another program's file" in await refusal(path)
+    assert path.read_bytes() == content
+    assert list(path.parent.iterdir()) == [path]
+
+
+async def test_an_empty_file_becomes_a_journal(path: Path) -> None:
+    """A file that was made to reserve a name is taken."""
+    path.touch()
+    async with opened(path) as journal:
+        await claimed(journal, "a")
+
+
+async def test_a_newer_format_is_refused(path: Path) -> None:
+    """A file of a later version is left to that version."""
+    async with opened(path):
+        pass
+    sqlite(path, f"pragma user_version = {schema.FORMAT + 1}")
+    assert "upgrade the package" in await refusal(path)
+
+
+async def test_a_damaged_file_is_refused(path: Path) -> None:
+    """Damage anywhere in the file is found before anything is paid, not by the first job that meets it."""
+    async with opened(path) as journal:
+        for n in range(200):
+            await begun(journal, f"job {n}", CHECKED)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2 // 4096 * 4096
+    content[middle : middle + 4096] = b"\xa5" * 4096
+    path.write_bytes(content)
+    assert "damaged" in await refusal(path)
+    path.write_bytes(content[: 5 * 4096])
+    assert "damaged" in await refusal(path)
+
+
+async def test_a_folder_and_a_missing_folder_are_refused(path: Path) -> None:
+    """The message says what to do; nothing is made."""
+    assert "no file: name a file" in await refusal(path.parent)
+    assert f"no folder {path.parent / 'missing'}: make it" in await refusal(path.parent / "missing" / "jobs.db")
+    assert list(path.parent.iterdir()) == []
+
+
+@ON_UNIX
+async def test_a_device_is_refused() -> None:
+    """A journal that forgets everything is none."""
+    assert "no file: name a file" in await refusal(Path(os.devnull))
+
+
+@ON_UNIX
+async def test_a_file_that_may_not_be_written_is_refused(path: Path) -> None:
+    """A read-only file is refused before anything else."""
+    async with opened(path):
+        pass
+    path.with_name("jobs.db.lock").unlink()
+    path.parent.chmod(0o777)
+    path.chmod(0o444)
+    assert "may not be written: check its permissions" in as_nobody("open", path)
+
+
+@ON_UNIX
+@pytest.mark.parametrize("made", [True, False])
+async def test_a_folder_that_may_not_be_written_is_refused(path: Path, made: bool) -> None:
+    """SQLite needs to write beside the file."""
+    if made:
+        async with opened(path):
+            pass
+        path.with_name("jobs.db.lock").unlink()
+        path.chmod(0o666)
+    path.parent.chmod(0o555)
+    try:
+        assert "jobs.db.lock: Permission denied" in as_nobody("open", path)
+    finally:
+        path.parent.chmod(0o755)
+
+
+async def test_a_second_journal_on_one_file_is_refused(path: Path) -> None:
+    """Within one process too, by whatever name; the first is not harmed, and the file is free after it."""
+    link = path.with_name("link.db")
+    link.symlink_to(path)
+    async with opened(path) as journal:
+        claim = await claimed(journal, "a")
+        for name in (path, link):
+            assert "in use by this process already" in await refusal(name)
+        await write(journal, claim, CHECKED)
+    async with opened(link):
+        pass
+
+
+async def test_a_refused_opening_leaves_the_file_unlocked(path: Path) -> None:
+    """After an error the file may be opened by whoever does it right."""
+    async with opened(path) as journal:
+        await begun(journal, "a", intended())
+    assert "belongs to the account" in await refusal(path, "other")
+    async with opened(path):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("events", "status"),
+    [
+        ([intended()], Status.RUNNING),
+        ([intended(), DOUBT], Status.IN_DOUBT),
+        ([CHECKED], Status.RUNNING),
+        ([CHECKED], Status.IN_DOUBT),
+        ([intended()], Status.FAILED),
+    ],
+)
+async def test_another_account_with_open_jobs_is_refused(path: Path, events: list[Event], status: Status) -> None:
+    """Where money may hang on a job, only its account can look after it."""
+    async with opened(path) as journal:
+        await begun(journal, "a", *events, status=status)
+    message = await refusal(path, "other account")
+    assert f"belongs to the account {ACCOUNT}, where 1 of its jobs are open" in message
+    assert "give the account other account a journal of its own" in message
+
+
+async def test_another_account_takes_a_quiet_journal(path: Path) -> None:
+    """With nothing open the journal changes hands: jobs and sums stay, the old account's face sessions go."""
+    async with opened(path) as journal:
+        await begun(journal, "a", intended(), ended(), status=Status.SUCCEEDED)
+        await journal.keep_session("v", FaceSession(session_id="s", faces=()), 1.0)
+        totals = await journal.totals()
+    async with opened(path) as journal:
+        assert await journal.session("v") is not None
+    async with opened(path, account="other") as journal:
+        assert await journal.session("v") is None
+        assert await journal.totals() == totals
+        assert len(await journal.events()) == 2
+
+
+async def test_an_unfinished_creation_is_finished(path: Path) -> None:
+    """A process that died between the two steps of making the file leaves one that opens."""
+    async with opened(path):
+        pass
+    sqlite(path, "pragma journal_mode = delete")
+    async with opened(path) as journal:
+        assert await journal._read(lambda connection: connection.execute("pragma journal_mode").fetchone()) == ("wal",)
+
+
+def test_the_tables_are_the_format() -> None:
+    """A file of format 1 has these tables: what later versions must be able to read."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for statement in schema.STEPS[0]:
+            connection.execute(statement)
+        tables = {
+            name: [column[1] for column in connection.execute(f"pragma table_info({name})")]
+            for (name,) in connection.execute("select name from sqlite_schema where type = 'table'").fetchall()
+        }
+    del tables["sqlite_sequence"]
+    assert tables == {
+        "meta": ["id", "journal_id", "account"],
+        "jobs": [
+            "position",
+            "key",
+            "settings",
+            "attempt",
+            "version",
+            "status",
+            "holds_slot",
+            "reserved",
+            "spent",
+            "outcome",
+        ],
+        "events": ["seq", "job", "version", "attempt", "at", "kind", "facts"],
+        "sessions": ["video", "session", "made_at"],
+        "tally": ["status", "jobs", "slots", "spent", "reserved"],
+    }
+
+
+def test_sqlite_is_imported_when_a_journal_is_opened() -> None:
+    """Importing the package does not pay for SQLite."""
+    script = "import sys, kling_lipsync._journal; sys.exit('sqlite3' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0  # noqa: S603 - our own line
