@@ -1,4 +1,4 @@
-"""SQLite's errors in this package's words: the one edge where they are mapped."""
+"""The errors of SQLite and of the system in this package's words: the one edge where they are mapped."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ _LASTING = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 @contextmanager
 def mapped(name: str) -> Iterator[None]:
-    """Raises ``JournalError`` for any error of SQLite inside; ``name`` is what the message calls the journal."""
+    """Raises ``JournalError`` for any error of SQLite or of the system inside; messages call the journal ``name``."""
     try:
         yield
     except (sqlite3.Error, sqlite3.Warning) as error:
         advice = _ADVICE.get(_family(error), "SQLite refuses")
         raise JournalError(f"{name}: {advice} (SQLite: {error})") from error
+    except OSError as error:
+        raise JournalError(f"{name} cannot be used: {error.strerror}: check its permissions and folder") from error
 
 
 def lasting(error: BaseException) -> bool:

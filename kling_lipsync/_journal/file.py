@@ -17,7 +17,7 @@ def refuse_foreign(path: Path, name: str) -> bool:
 
     Only reads, and by SQLite alone: closing a file that was opened by other means would drop the locks of another
     connection of this process. Raises ``JournalError`` for a folder, a missing folder around it, and another program's
-    SQLite file; ``sqlite3.Error`` for any other file.
+    SQLite file; ``sqlite3.Error`` for any other file; ``OSError``.
     """
     if path.is_file():
         if not path.stat().st_size:
@@ -38,14 +38,15 @@ def _refuse_other_program(connection: sqlite3.Connection, name: str) -> None:
 
 
 def make_private(path: Path, name: str) -> None:
-    """Makes the file if it is missing, readable by its owner alone. Raises ``JournalError`` where it cannot be written."""
+    """Makes the file if it is missing, readable by its owner alone.
+
+    Raises ``JournalError`` where it may not be written, and ``OSError``.
+    """
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError as error:
         if not os.access(path, os.W_OK):
             raise JournalError(f"{name} may not be written: check its permissions") from error
-    except OSError as error:
-        raise JournalError(f"{name} cannot be made: {error.strerror}") from error
 
 
 def connect(target: str, name: str) -> sqlite3.Connection:

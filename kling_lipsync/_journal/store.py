@@ -88,7 +88,8 @@ def open_store(path: Path | None, account: str) -> tuple[Store, str]:
         file.refuse_foreign(path, name)
     lock = FileLock.take(path.with_name(f"{path.name}.lock"), name)
     try:
-        file.make_private(path, name)
+        with mapped(name):
+            file.make_private(path, name)
         return _opened(str(path), name, lock, account)
     except BaseException:
         lock.release()

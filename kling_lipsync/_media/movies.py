@@ -81,6 +81,8 @@ def read_movie(reader: Reader) -> Steps[MediaInfo]:
             walk.length = walk.segments.length()
             break
         position = box.end
+    else:
+        raise UnreadableMedia(f"broken: it has more than {MOST_BOXES} boxes")
     return _info(walk)
 
 

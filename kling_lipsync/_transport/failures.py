@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import ssl
 from collections.abc import Iterator
 
 import httpx
@@ -95,9 +98,13 @@ def explain(error: Exception) -> str:
 
 
 def reason_of(error: OSError) -> str:
-    """The system's word for what went wrong, with the file if it was one."""
-    reason = error.strerror or type(error).__name__
-    return f"{reason}: {error.filename}" if error.filename else reason
+    """The system's word for what went wrong, with the file if it was one.
+
+    It is looked up by number where that is the system's: asyncio puts a text of its own into a refused connection.
+    """
+    numbered = bool(error.errno) and not isinstance(error, (socket.gaierror, ssl.SSLError))
+    reason = os.strerror(error.errno or 0) if numbered else error.strerror
+    return f"{reason}: {error.filename}" if error.filename else reason or type(error).__name__
 
 
 def place_of(url: httpx.URL | str) -> str:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import anyio
 
-from .failures import DownloadError
+from .failures import DownloadError, reason_of
 
 T = TypeVar("T")
 
@@ -94,7 +94,7 @@ class PartialFile:
         try:
             yield
         except OSError as error:
-            raise DownloadError(f"{self._path} cannot be written: {error.strerror or type(error).__name__}") from error
+            raise DownloadError(f"{self._path} cannot be written: {reason_of(error)}") from error
 
 
 def _sync_folder(folder: Path) -> None:

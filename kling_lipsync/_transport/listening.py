@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import httpcore2
 
 _WORTH_LISTENING = 16 * 1024
@@ -41,6 +42,7 @@ class ListeningStream(httpcore2.AsyncNetworkStream):
     def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
         self._stream = stream
         self._heard: deque[bytes] = deque()
+        self._listens = False
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore2 asks so
         """The next bytes, those heard while writing first; an empty piece is the end."""
@@ -59,6 +61,7 @@ class ListeningStream(httpcore2.AsyncNetworkStream):
         async with anyio.create_task_group() as both:
             both.start_soon(self._listen)
             try:
+                await self._hear_what_is_there()
                 await self._stream.write(buffer, timeout)
             except (httpcore2.WriteError, httpcore2.WriteTimeout) as error:
                 failed = error
@@ -69,12 +72,21 @@ class ListeningStream(httpcore2.AsyncNetworkStream):
             raise failed
         return None
 
+    async def _hear_what_is_there(self) -> None:
+        """Writes that never have to wait would never let anything be heard."""
+        await anyio.lowlevel.checkpoint()
+        while self._listens and self._stream.get_extra_info("is_readable"):
+            await anyio.lowlevel.checkpoint()
+
     async def _listen(self) -> None:
-        while len(self._heard) < _MOST_PIECES and b"" not in self._heard:
-            try:
+        self._listens = True
+        try:
+            while len(self._heard) < _MOST_PIECES and b"" not in self._heard:
                 self._heard.append(await self._stream.read(httpcore2.AsyncHTTP11Connection.READ_NUM_BYTES))
-            except httpcore2.ReadError:
-                return  # the write fails too, or the next read says it
+        except httpcore2.ReadError:
+            pass  # the write fails too, or the next read says it
+        finally:
+            self._listens = False
 
     async def start_tls(
         self,

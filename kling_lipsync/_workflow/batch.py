@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from contextlib import aclosing
 
 from anyio.abc import ObjectSendStream
 
@@ -19,12 +20,13 @@ Jobs = Iterable[Job] | AsyncIterable[Job]
 async def feed(context: Context, desk: Desk, admission: Admission, jobs: Jobs, send: ObjectSendStream[Outcome]) -> None:
     """Takes the jobs in as there is room, until they end; sends one outcome for each and then closes ``send``."""
     async with send, task_group() as turns:
-        async for job in each(jobs):
-            if context.breaker.reason is not None:
-                await send.send(await _left(context, job))
-                continue
-            place = await admission.enter()
-            turns.start_soon(_turn, desk, job, place, send)
+        async with aclosing(each(jobs)) as stream:
+            async for job in stream:
+                if context.breaker.reason is not None:
+                    await send.send(await _left(context, job))
+                    continue
+                place = await admission.enter()
+                turns.start_soon(_turn, desk, job, place, send)
 
 
 async def _turn(desk: Desk, job: Job, place: Place, send: ObjectSendStream[Outcome]) -> None:
@@ -42,9 +44,13 @@ async def _left(context: Context, job: Job) -> Outcome:
     return row.outcome
 
 
-async def each(jobs: Jobs) -> AsyncIterator[Job]:
-    """The jobs, whichever kind of iterable they come in."""
-    if isinstance(jobs, AsyncIterable):
+async def each(jobs: Jobs) -> AsyncGenerator[Job, None]:
+    """The jobs, whichever kind of iterable they come in; a generator that is left half-way is closed."""
+    if isinstance(jobs, AsyncGenerator):
+        async with aclosing(jobs):
+            async for job in jobs:
+                yield job
+    elif isinstance(jobs, AsyncIterable):
         async for job in jobs:
             yield job
     else:

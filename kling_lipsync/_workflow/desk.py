@@ -26,7 +26,6 @@ class Desk:
         self._context = context
         self._tickets: dict[str, Ticket] = {}
         self._busy: dict[str, anyio.Event] = {}
-        self._began = context.clock.wall()
 
     async def take_over(self) -> None:
         """Claims every job that holds a slot from an earlier run, so that its task is watched, waited for or not."""
@@ -91,7 +90,9 @@ class Desk:
             await self._write(ticket, CreateUnanswered(error=ErrorRecord.of(error)))
 
     def _failed_before(self, state: JobState) -> bool:
-        return state.next_step is Step.DONE and state.status is Status.FAILED and state.at < self._began
+        first = self._context.recorder.first_seq
+        earlier = first is None or state.seq < first
+        return earlier and state.next_step is Step.DONE and state.status is Status.FAILED
 
     async def _write(self, ticket: Ticket, event: Event) -> None:
         attempt = event.attempt if isinstance(event, AttemptStarted) else ticket.state.attempt

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
-from attrs import define, field, frozen
+from attrs import define
 
 from ..abc import Claim, Journal
 from ..errors import SlotsFull
@@ -31,15 +31,19 @@ class Ticket:
     job: Job | None = None
 
 
-@frozen(kw_only=True)
+@define(kw_only=True, eq=False)
 class Recorder:
-    """Writes an event, moves the job's state, and tells the slots, the breaker and the caller's observer."""
+    """Writes an event, moves the job's state, and tells the slots, the breaker and the caller's observer.
+
+    ``first_seq`` is the number of the first event of this run, by which older facts are told from newer ones.
+    """
 
     journal: Journal
     slots: Slots
     breaker: Breaker
     budget: Decimal | None = None
-    observer: Observer | None = field(default=None)
+    observer: Observer | None = None
+    first_seq: int | None = None
 
     async def append(self, ticket: Ticket, event: Event) -> Event:
         """The event as it was written; ``ticket.state`` has moved by it.
@@ -67,6 +71,7 @@ class Recorder:
             slots=self.slots.journal_ceiling,
             budget=self.budget,
         )
+        self.first_seq = self.first_seq or recorded.seq
         ticket.state = before.apply(recorded)
         self.slots.change(before.holds_slot, ticket.state.holds_slot)
         self._teach_slots(before, recorded)

@@ -36,10 +36,11 @@ async def take_turn(context: Context, ticket: Ticket, job: Job, place: Place) ->
                 break
     except Stopped:
         pass  # the batch says why; this job is left as it was
-    except (TaskTimeout, BudgetExceeded) as error:
-        if isinstance(error, BudgetExceeded):
-            context.breaker.stop(error)
-            context.slots.wake_all()
+    except TaskTimeout as error:
+        return evolve(ticket.state.outcome(job.meta), record=ErrorRecord.of(error), task=error.task)
+    except BudgetExceeded as error:
+        context.breaker.stop(error)
+        context.slots.wake_all()
         return evolve(ticket.state.outcome(job.meta), record=ErrorRecord.of(error))
     return ticket.state.outcome(job.meta)
 

@@ -26,8 +26,18 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 # Each command is imported when it is named, so that none waits for another's libraries.
-for name in ("demo", "run", "check", "faces", "status", "voices", "sandbox"):
-    app.command(f"kling_lipsync.cli.{name}:{name}", name=name)
+_COMMANDS = {
+    "demo": "Runs a small batch against a sandbox on this machine; needs no account.",
+    "run": "Runs the jobs of a manifest, or one job.",
+    "check": "Checks the jobs of a manifest, and says what they would cost at most; sends nothing to Kling.",
+    "faces": "Shows the faces that Kling finds in videos.",
+    "status": "Shows a journal in numbers.",
+    "voices": "Lists the voices that can speak a text.",
+    "speak": "Has Kling speak a text.",
+    "sandbox": "Runs a sandbox of Kling as a server on this machine.",
+}
+for name, purpose in _COMMANDS.items():
+    app.command(f"kling_lipsync.cli.{name}:{name}", name=name, help=purpose, sort_key=len(app._commands))
 
 
 def run_app(arguments: Sequence[str]) -> int:

@@ -66,7 +66,7 @@ class Output:
     """Progress on stderr: bars on a terminal and else a line a minute (auto), or as you say."""
 
     quiet: bool = False
-    """No progress, and nothing on stderr but errors."""
+    """No progress; on stderr nothing but errors."""
 
     @property
     def mode(self) -> Mode:
@@ -81,7 +81,7 @@ class Output:
     def set_up(self) -> None:
         """Sends the package's log where it is wanted. Raises ConfigurationError for a file that cannot be written."""
         logger = logging.getLogger("kling_lipsync")
-        levels = [_LEVELS[min(self.verbose, len(_LEVELS) - 1)]]
+        levels = [logging.ERROR if self.quiet else _LEVELS[min(self.verbose, len(_LEVELS) - 1)]]
         logger.addHandler(_handler(_ToStderr(), levels[0]))
         if self.log_file is not None:
             levels.append(logging.DEBUG)

@@ -136,7 +136,7 @@ async def _work_off(work: _Work, client: KlingClient, batch: Batch, output: Outp
         if batch.results is not None:
             results = await stack.enter_async_context(ResultsFile(batch.results, _kept(coordinator, work)))
         await stack.enter_async_context(shown(tally, output.mode))
-        outcome = await _watch(work, coordinator, results, output, tally)
+        outcome = await _watch(work, coordinator, results, tally)
         if work.selection is None and outcome is not None:
             await _hand_over(work, client, outcome)
     return _end(coordinator.stopped, output, tally)
@@ -168,9 +168,9 @@ async def _kept(coordinator: Coordinator, work: _Work) -> AsyncIterator[Outcome]
 
 
 async def _watch(
-    work: _Work, coordinator: Coordinator, results: ResultsFile | None, output: Output, tally: Tally
+    work: _Work, coordinator: Coordinator, results: ResultsFile | None, tally: Tally
 ) -> Outcome | None:
-    """Takes the outcomes as they come; gives back the last one."""
+    """Takes the outcomes as they come, and tells of the first that have an error; gives back the last one."""
     outcome = None
     tally.started = True
     async with coordinator.as_completed(work.jobs) as outcomes:
@@ -179,7 +179,7 @@ async def _watch(
             if results is not None:
                 results.append(outcome)
             if outcome.record is not None and tally.troubled <= _MOST_TOLD:
-                output.note(f"job {outcome.key!r}: {in_words(outcome.status)}: {outcome.error}")
+                tell(f"job {outcome.key!r}: {in_words(outcome.status)}: {outcome.error}")
     return outcome
 
 

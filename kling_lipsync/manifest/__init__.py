@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .reading import Manifest, ManifestError, read_manifest
-from .results import ResultsFile, result_line
+from .results import ResultsFile, plan_object, result_line, units_number
 
-__all__ = ["Manifest", "ManifestError", "ResultsFile", "read_manifest", "result_line"]
+__all__ = ["Manifest", "ManifestError", "ResultsFile", "plan_object", "read_manifest", "result_line", "units_number"]

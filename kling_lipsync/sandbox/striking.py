@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
-
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,14 +27,16 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
     """The whole body of a request.
 
     Raises:
-        PlainAnswer: HTTP 413 as a proxy has it, where the body is longer than ``most_bytes``.
+        PlainAnswer: HTTP 413 as a proxy has it, where the body is longer than ``most_bytes``; the rest is read and
+            thrown away.
     """
-    body = bytearray()
-    async with aclosing(request.stream()) as chunks:
-        async for chunk in chunks:
+    body, size = bytearray(), 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= most_bytes:
             body += chunk
-            if len(body) > most_bytes:
-                raise PlainAnswer(HTMLResponse(PAGE_413, 413))
+    if size > most_bytes:
+        raise PlainAnswer(HTMLResponse(PAGE_413, 413))
     return bytes(body)
 
 

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -23,6 +24,15 @@ async def journal(request: pytest.FixtureRequest, tmp_path: Path, anyio_backend:
 def path(tmp_path: Path) -> Path:
     """Where a journal may be made."""
     return tmp_path / "jobs.db"
+
+
+@pytest.fixture
+def public_path() -> Iterator[Path]:
+    """Where a journal may be made in a folder that others may enter, as pytest's own may not be."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder) / "jobs.db"
+        Path(folder).chmod(0o755)
 
 
 @pytest.fixture

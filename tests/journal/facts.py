@@ -74,7 +74,8 @@ async def write(
     """``events`` as written one after the other, from version ``after`` on, without ceilings."""
     outcome = standing(claim.key, status)
     return [
-        await journal.append(claim, event, after=version, outcome=outcome) for version, event in enumerate(events, after)
+        await journal.append(claim, event, after=version, outcome=outcome)
+        for version, event in enumerate(events, after)
     ]
 
 

@@ -33,10 +33,7 @@ class StoppedClock:
 
 
 def as_nobody(action: str, path: Path) -> str:
-    """What the action on ``path`` says, done by a user whom permissions stop; the folders above are opened to be entered."""
-    for folder in path.parents:
-        if folder.stat().st_uid == os.getuid() and folder != Path(folder.anchor):
-            folder.chmod(folder.stat().st_mode | 0o055)
+    """What the action on ``path`` says, done by a user whom permissions stop."""
     command = [sys.executable, "-m", __name__, action, str(path)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.run(  # noqa: S603 - this file

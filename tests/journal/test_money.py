@@ -207,9 +207,7 @@ async def agree(journal: SqliteJournal, abacus: Abacus) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(steps=st.lists(STEP, max_size=25), slots=st.integers(0, 3), budget=st.sampled_from([Decimal(1), Decimal(4)]))
-def test_the_counters_follow_every_history(
-    steps: list[tuple[str, str, Status]], slots: int, budget: Decimal
-) -> None:
+def test_the_counters_follow_every_history(steps: list[tuple[str, str, Status]], slots: int, budget: Decimal) -> None:
     """Whatever is written in whatever order, slots, money and refusals are those of a plain recount."""
     anyio.run(compare, steps, slots, budget)
 

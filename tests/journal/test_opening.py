@@ -117,30 +117,35 @@ async def test_a_device_is_refused() -> None:
 
 
 @ON_UNIX
-async def test_a_file_that_may_not_be_written_is_refused(path: Path) -> None:
+async def test_a_file_that_may_not_be_written_is_refused(public_path: Path) -> None:
     """A read-only file is refused before anything else."""
-    async with opened(path):
+    async with opened(public_path):
         pass
-    path.with_name("jobs.db.lock").unlink()
-    path.parent.chmod(0o777)
-    path.chmod(0o444)
-    assert "may not be written: check its permissions" in as_nobody("open", path)
+    public_path.with_name("jobs.db.lock").unlink()
+    public_path.parent.chmod(0o777)
+    public_path.chmod(0o444)
+    assert "may not be written: check its permissions" in as_nobody("open", public_path)
+
+
+@ON_UNIX
+async def test_a_folder_that_may_not_be_entered_is_refused(public_path: Path) -> None:
+    """The message says what the system said."""
+    public_path.parent.chmod(0o600)
+    for action in ("open", "peek"):
+        assert "cannot be used: Permission denied: check its permissions" in as_nobody(action, public_path)
 
 
 @ON_UNIX
 @pytest.mark.parametrize("made", [True, False])
-async def test_a_folder_that_may_not_be_written_is_refused(path: Path, made: bool) -> None:
+async def test_a_folder_that_may_not_be_written_is_refused(public_path: Path, made: bool) -> None:
     """SQLite needs to write beside the file."""
     if made:
-        async with opened(path):
+        async with opened(public_path):
             pass
-        path.with_name("jobs.db.lock").unlink()
-        path.chmod(0o666)
-    path.parent.chmod(0o555)
-    try:
-        assert "jobs.db.lock: Permission denied" in as_nobody("open", path)
-    finally:
-        path.parent.chmod(0o755)
+        public_path.with_name("jobs.db.lock").unlink()
+        public_path.chmod(0o666)
+    public_path.parent.chmod(0o555)
+    assert "jobs.db.lock: Permission denied" in as_nobody("open", public_path)
 
 
 async def test_a_second_journal_on_one_file_is_refused(path: Path) -> None:

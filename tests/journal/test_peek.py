@@ -56,7 +56,9 @@ async def test_a_look_keeps_sqlites_own_locks(on_disk: SqliteJournal, path: Path
     with pytest.raises(JournalError, match="in use"):
         async with opened(path):
             pass
-    other = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('select * from jobs').fetchall(); c.close()"
+    other = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('select * from jobs').fetchall(); c.close()"
+    )
     subprocess.run([sys.executable, "-c", other, str(path)], check=True)  # noqa: S603 - our own line
     assert path.with_name("jobs.db-wal").stat().st_size > 0
 
@@ -115,45 +117,39 @@ async def test_what_is_no_journal_is_not_looked_at(path: Path) -> None:
 
 
 @ON_UNIX
-async def test_a_quiet_journal_in_a_read_only_folder_is_looked_at(path: Path) -> None:
+async def test_a_quiet_journal_in_a_read_only_folder_is_looked_at(public_path: Path) -> None:
     """A colleague's finished journal, which may neither be written nor anything beside it, is read."""
-    async with opened(path) as journal:
+    async with opened(public_path) as journal:
         await begun(journal, "a", CHECKED, intended())
-    path.chmod(0o444)
-    path.parent.chmod(0o555)
-    try:
-        assert as_nobody("peek", path) == "2 events\n"
-    finally:
-        path.parent.chmod(0o755)
+    public_path.chmod(0o444)
+    public_path.parent.chmod(0o555)
+    assert as_nobody("peek", public_path) == "2 events\n"
 
 
 @ON_UNIX
-async def test_a_running_journal_in_a_read_only_folder_is_looked_at(path: Path) -> None:
+async def test_a_running_journal_in_a_read_only_folder_is_looked_at(public_path: Path) -> None:
     """A colleague's running journal, too, what its log holds included."""
-    async with opened(path) as journal:
+    async with opened(public_path) as journal:
         await begun(journal, "a", CHECKED, intended())
-        for each in path.parent.iterdir():
+        for each in public_path.parent.iterdir():
             each.chmod(0o444)
-        path.parent.chmod(0o555)
-        try:
-            assert as_nobody("peek", path) == "2 events\n"
-        finally:
-            path.parent.chmod(0o755)
+        public_path.parent.chmod(0o555)
+        assert as_nobody("peek", public_path) == "2 events\n"
 
 
 @ON_UNIX
-async def test_a_log_that_cannot_be_read_is_not_passed_over(path: Path) -> None:
+async def test_a_log_that_cannot_be_read_is_not_passed_over(public_path: Path) -> None:
     """A copy of a journal and its log in a read-only folder cannot be read whole: an error, never an older state."""
-    async with opened(path) as journal:
+    async with opened(public_path) as journal:
         await begun(journal, "a", CHECKED, intended())
-        folder = path.with_name("copy")
+        folder = public_path.with_name("copy")
         folder.mkdir()
         for suffix in ("", "-wal"):
-            copy = folder / f"{path.name}{suffix}"
-            copy.write_bytes(path.with_name(copy.name).read_bytes())
+            copy = folder / f"{public_path.name}{suffix}"
+            copy.write_bytes(public_path.with_name(copy.name).read_bytes())
             copy.chmod(0o444)
     folder.chmod(0o555)
     try:
-        assert "check its permissions and those of its folder" in as_nobody("peek", folder / path.name)
+        assert "check its permissions and those of its folder" in as_nobody("peek", folder / public_path.name)
     finally:
         folder.chmod(0o755)

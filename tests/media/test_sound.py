@@ -19,7 +19,7 @@ VARIABLE = {"q": "4", "flags": "+qscale"}
 NO_TAG = {"write_xing": "0", "id3v2_version": "0"}
 
 
-def mp3(rate: int = 44_100, seconds: float = 2.1, **more: object) -> Sound:
+def mp3(rate: int = 44_100, seconds: float = 1.1, **more: object) -> Sound:
     """An MP3 to be made."""
     samples = int(rate * seconds)
     return Sound(codec="libmp3lame", rate=rate, samples=samples, muxer="mp3", **more)  # type: ignore[arg-type]  # as named

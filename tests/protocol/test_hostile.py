@@ -119,6 +119,7 @@ def test_any_bytes(body: bytes, status: int) -> None:
         b'{"code":' + b"9" * 4000 + b"}",
         b'{"code":1201,"message":"' + b"{" * 100_000 + b'"}',
         b'{"code":1201,"message":"' + b"[{" * 50_000 + b'"}',
+        b'{"code":1201,"message":"' + b'{\\"a\\":' * 50_000 + b'"}',
         b'{"code":0,"data":{"task_id":"t","task_status":"succeed","final_unit_deduction":"' + b"9" * 100_000 + b'"}}',
         '{"code":1201,"message":"x"}'.encode("utf-16"),
         b"\xef\xbb\xbf" + b'{"code":1201,"message":"x"}',

@@ -117,8 +117,8 @@ async def test_the_picture_is_copied_bit_by_bit(
 
 
 async def test_a_picture_of_an_old_codec_is_encoded_anew(clock: HandClock, media: Path, tmp_path: Path) -> None:
-    """A .mov of Motion JPEG gives an mp4 that plays everywhere."""
-    make_video(tmp_path / "old.mov", codec="mjpeg")
+    """A .mov of MPEG-4 Part 2 gives an mp4 that plays everywhere."""
+    make_video(tmp_path / "old.mov", codec="mpeg4")
     (tmp_path / "tone.wav").write_bytes((media / "tone.wav").read_bytes())
     with make_sandbox(clock, tmp_path) as sandbox:
         _, result = await _make(sandbox, clock, tmp_path, "old.mov")
