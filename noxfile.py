@@ -9,7 +9,7 @@ nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
 
 
-def _group(name: str) -> list[str]:
+def _group(name: str) -> tuple[str, ...]:
     """The requirements of a dependency group, its own groups included."""
     return nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), name)
 
@@ -24,7 +24,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """mypy --strict over the package, the tests and the benchmarks."""
+    """Mypy --strict over the package, the tests and the benchmarks."""
     session.install("-e", ".[all]", *_group("types"))
     session.run("mypy")
 

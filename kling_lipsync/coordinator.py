@@ -37,7 +37,35 @@ from .policies import Budget, Limits, PollPolicy, Timeouts
 Outcomes = ObjectReceiveStream[Outcome]
 
 
-class Coordinator:
+class _Reader:
+    """What a journal tells, whether or not jobs run."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    async def changed(self, jobs: Iterable[Job]) -> list[str]:
+        """The keys whose attempt is open, in doubt or succeeded, and that come back with other media or settings."""
+        return [job.key for job in jobs if _differs(await self._journal.row(job.key), job)]
+
+    async def get(self, key: str) -> Outcome | None:
+        """How a job stands in the journal, or ``None`` where it is unknown."""
+        row = await self._journal.row(key)
+        return row.outcome if row else None
+
+    async def totals(self) -> Totals:
+        """The journal in numbers."""
+        return await self._journal.totals()
+
+    def rows(self) -> AsyncIterator[JobRow]:
+        """Every job of the journal, in the order it was first given."""
+        return self._journal.rows()
+
+    async def events(self, *, after: int = 0) -> Sequence[Event]:
+        """Up to 1000 events that follow ``seq`` ``after``, to catch up with what was missed."""
+        return await self._journal.events(after=after)
+
+
+class Coordinator(_Reader):
     """Runs lip-sync jobs through Kling, many at once, and pays for each exactly once.
 
     ``journal`` is a file (made if missing; ``":memory:"`` keeps nothing) that belongs to the client's account: run the
@@ -71,7 +99,7 @@ class Coordinator:
                 f"a budget needs prices, and the gateway {client.gateway.name} has none: give them with its profile"
             )
         self._clock = client.clock
-        self._journal = _journal(journal, client)
+        super().__init__(_journal(journal, client))
         self._client = client.paced_by(GcraPacer(limits.requests_per_second, self._clock))
         self._poll = poll
         self._limits = limits
@@ -162,27 +190,6 @@ class Coordinator:
         session, _made_at, _paid = await self._opened()[0].sessions.get(video)
         return session
 
-    async def changed(self, jobs: Iterable[Job]) -> list[str]:
-        """The keys whose attempt is open, in doubt or succeeded, and that come back with other media or settings."""
-        return [job.key for job in jobs if await self._has_changed(job)]
-
-    async def get(self, key: str) -> Outcome | None:
-        """How a job stands in the journal, or ``None`` where it is unknown."""
-        row = await self._journal.row(key)
-        return row.outcome if row else None
-
-    async def totals(self) -> Totals:
-        """The journal in numbers."""
-        return await self._journal.totals()
-
-    def rows(self) -> AsyncIterator[JobRow]:
-        """Every job of the journal, in the order it was first given."""
-        return self._journal.rows()
-
-    async def events(self, *, after: int = 0) -> Sequence[Event]:
-        """Up to 1000 events that follow ``seq`` ``after``, to catch up with what was missed."""
-        return await self._journal.events(after=after)
-
     def _make_context(self, group: TaskGroup) -> Context:
         return Context(
             client=self._client,
@@ -201,10 +208,10 @@ class Coordinator:
             raise RuntimeError("a Coordinator is used inside 'async with'")
         return self._working
 
-    async def _has_changed(self, job: Job) -> bool:
-        row = await self._journal.row(job.key)
-        settled = (Status.SUCCEEDED, Status.RUNNING, Status.IN_DOUBT)
-        return row is not None and row.status in settled and row.settings != settings_of(job)
+
+def _differs(row: JobRow | None, job: Job) -> bool:
+    settled = (Status.SUCCEEDED, Status.RUNNING, Status.IN_DOUBT)
+    return row is not None and row.status in settled and row.settings != settings_of(job)
 
 
 def _journal(journal: str | Path | Journal, client: KlingClient) -> Journal:

@@ -77,8 +77,8 @@ def _place(length_ms: int, room: Room) -> int:
     window = room.window
     wanted_ms = min(window.start_ms, room.safe_end_ms - length_ms)
     earliest_ms = max(0, window.start_ms + LEAST_MS - length_ms)
-    latest_ms = min(window.end_ms - LEAST_MS, room.video_end_ms - length_ms)
-    return max(earliest_ms, min(wanted_ms, latest_ms))
+    latest_ms = max(0, room.video_end_ms - length_ms)
+    return min(latest_ms, max(earliest_ms, wanted_ms))
 
 
 def _fitted(job: Job, crop: Interval, room: Room) -> Plan:

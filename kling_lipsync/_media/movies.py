@@ -136,7 +136,7 @@ def _info(walk: Walk) -> MediaInfo:
     videos, sounds = movie.of_kind("video"), movie.of_kind("audio")
     if not videos and not sounds:
         raise UnreadableMedia("an MP4 file without picture and sound")
-    length = walk.fragments.length() if walk.length is None else walk.length
+    length = _length(walk, walk.fragments)
     width, height = _shown_size(movie, videos[0]) if videos else (None, None)
     return MediaInfo(
         container=_container(walk.brand, has_video=bool(videos)),
@@ -149,6 +149,14 @@ def _info(walk: Walk) -> MediaInfo:
         video_codec=videos[0].codec if videos else None,
         audio_codec=sounds[0].codec if sounds else None,
     )
+
+
+def _length(walk: Walk, fragments: Fragments) -> Fraction:
+    if walk.length is not None:
+        return walk.length
+    if not walk.fragment_seen and not any(track.duration for track in fragments.movie.played):
+        raise UnreadableMedia("truncated: an MP4 file of fragments, none of which is there")
+    return fragments.length()
 
 
 def _without_index(walk: Walk) -> str:

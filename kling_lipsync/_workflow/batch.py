@@ -19,14 +19,13 @@ Jobs = Iterable[Job] | AsyncIterable[Job]
 
 async def feed(context: Context, desk: Desk, admission: Admission, jobs: Jobs, send: ObjectSendStream[Outcome]) -> None:
     """Takes the jobs in as there is room, until they end; sends one outcome for each and then closes ``send``."""
-    async with send, task_group() as turns:
-        async with aclosing(each(jobs)) as stream:
-            async for job in stream:
-                if context.breaker.reason is not None:
-                    await send.send(await _left(context, job))
-                    continue
-                place = await admission.enter()
-                turns.start_soon(_turn, desk, job, place, send)
+    async with send, task_group() as turns, aclosing(each(jobs)) as stream:
+        async for job in stream:
+            if context.breaker.reason is not None:
+                await send.send(await _left(context, job))
+                continue
+            place = await admission.enter()
+            turns.start_soon(_turn, desk, job, place, send)
 
 
 async def _turn(desk: Desk, job: Job, place: Place, send: ObjectSendStream[Outcome]) -> None:

@@ -131,24 +131,29 @@ async def _plan(context: Context, job: Job, state: JobState) -> Event:
 async def _intend(context: Context, job: Job, state: JobState) -> Event:
     if _session_too_old(context, state):
         return SessionExpired()
-    if job.external_task_id is not None and state.attempt == 1 and state.external_task_id is None:
-        try:
-            found = await find_own(context, job.external_task_id)
-        except KlingError as error:
-            return _failure(error)
-        if found is not None:
-            return TaskFound(task_id=found.task_id)
-    if state.tries and (waiting := _tries_exhausted(context, state)):
-        return waiting
+    if state.tries >= context.settings.retry.tries and state.record is not None:
+        return StepFailed(error=state.record)
+    if (earlier := await _own_task(context, job, state)) is not None:
+        return earlier
     await _wait_out_tries(context, state)
     await context.slots.turn(stopped=lambda: context.breaker.reason is not None)
     if context.breaker.reason is not None:
         context.slots.turn_over()
         raise Stopped
     return CreateIntended(
-        external_task_id=attempt_id(context, job, state.attempt),
-        units=_worst_case(context, state),
+        external_task_id=attempt_id(context, job, state.attempt), units=_worst_case(context, state)
     )
+
+
+async def _own_task(context: Context, job: Job, state: JobState) -> Event | None:
+    """The task that already bears the external id which the job brought, looked for before its first create."""
+    if job.external_task_id is None or state.attempt > 1 or state.external_task_id is not None:
+        return None
+    try:
+        found = await find_own(context, job.external_task_id)
+    except KlingError as error:
+        return _failure(error)
+    return TaskFound(task_id=found.task_id) if found is not None else None
 
 
 def attempt_id(context: Context, job: Job, attempt: int) -> str:
@@ -156,12 +161,6 @@ def attempt_id(context: Context, job: Job, attempt: int) -> str:
     if job.external_task_id is None:
         return external_id(context.journal.journal_id, job.key, attempt)
     return job.external_task_id if attempt == 1 else f"{job.external_task_id}-r{attempt}"
-
-
-def _tries_exhausted(context: Context, state: JobState) -> Event | None:
-    if state.tries < context.settings.retry.tries or state.record is None:
-        return None
-    return StepFailed(error=state.record)
 
 
 async def _wait_out_tries(context: Context, state: JobState) -> None:

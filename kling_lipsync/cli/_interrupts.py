@@ -15,6 +15,8 @@ from .._tasks import task_group
 from ._console import tell
 from ._exits import Exit
 
+_AWAITED = "stopping: requests on their way are awaited and recorded; once more to stop at once"
+
 
 @define
 class Interruption:
@@ -24,26 +26,26 @@ class Interruption:
 
 
 @asynccontextmanager
-async def interruptible() -> AsyncIterator[Interruption]:
-    """Cancels the block on the first SIGINT or SIGTERM, and goes on behind it.
+async def interruptible(note: str = _AWAITED) -> AsyncIterator[Interruption]:
+    """Cancels the block on the first SIGINT or SIGTERM, says ``note``, and goes on behind the block.
 
     Where the event loop cannot receive signals (Windows), Ctrl-C is left to raise KeyboardInterrupt.
     """
     interruption = Interruption()
     async with task_group() as group:
         if sys.platform != "win32":
-            await group.start(_listen, interruption, group.cancel_scope)
+            await group.start(_listen, interruption, group.cancel_scope, note)
         yield interruption
         group.cancel_scope.cancel()
 
 
 async def _listen(
-    interruption: Interruption, scope: anyio.CancelScope, *, task_status: anyio.abc.TaskStatus[None]
+    interruption: Interruption, scope: anyio.CancelScope, note: str, *, task_status: anyio.abc.TaskStatus[None]
 ) -> None:
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         task_status.started()
         async for number in signals:
             interruption.exit = Exit.INTERRUPTED if number == signal.SIGINT else Exit.TERMINATED
-            tell("stopping: requests on their way are awaited and recorded; once more to stop at once")
+            tell(note)
             scope.cancel()
             return

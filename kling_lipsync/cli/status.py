@@ -6,7 +6,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from .._journal import peek
+from .._journal import JournalView, peek
 from ..abc import Totals
 from ..manifest import units_number
 from ..models import Status
@@ -15,8 +15,8 @@ from ._exits import Exit
 from ._options import Output
 from ._tally import in_words, span, units
 
-_TOO_OLD = 10_000
-"""Jobs by which the mean duration is told; more add nothing to it."""
+_ENOUGH = 1000
+"""Tasks by which the mean duration is told; more add nothing to it."""
 
 
 @frozen(kw_only=True)
@@ -42,14 +42,21 @@ async def status(journal: Path, /, *, json: bool = False, output: Output = Outpu
     output.set_up()
     kept = await peek(journal)
     totals = await kept.totals()
-    elapsed, known = 0.0, 0
-    async for row in kept.rows():
-        if row.outcome is not None and row.outcome.elapsed is not None and known < _TOO_OLD:
-            elapsed, known = elapsed + row.outcome.elapsed, known + 1
-    eta = _eta(totals, elapsed / known if known else None)
+    eta = _eta(totals, await _mean_elapsed(kept))
     standing = _Standing(journal=journal, account=kept.account, totals=totals, eta=eta)
     _say_json(standing) if json else _say(standing)
     return Exit.SUCCEEDED
+
+
+async def _mean_elapsed(kept: JournalView) -> float | None:
+    """How many seconds a task took, on average; ``None`` where none has ended."""
+    elapsed: list[float] = []
+    async for row in kept.rows():
+        if row.outcome is not None and row.outcome.elapsed is not None:
+            elapsed.append(row.outcome.elapsed)
+        if len(elapsed) == _ENOUGH:
+            break
+    return sum(elapsed) / len(elapsed) if elapsed else None
 
 
 def _eta(totals: Totals, mean: float | None) -> float | None:

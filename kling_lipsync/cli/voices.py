@@ -22,7 +22,7 @@ async def voices(*, language: Literal["zh", "en"] | None = None, json: bool = Fa
     chosen = [voice for voice in known_voices() if language in (None, voice.language)]
     if json:
         for voice in chosen:
-            say_json({"voice_id": voice.voice_id, "voice_language": voice.language})
+            say_json({"voice_id": voice.voice_id, "voice_language": voice.language, "name": voice.name})
     else:
-        say_table(("VOICE", "LANGUAGE"), [(voice.voice_id, voice.language) for voice in chosen])
+        say_table(("VOICE", "LANGUAGE", "NAME"), [(voice.voice_id, voice.language, voice.name) for voice in chosen])
     return Exit.SUCCEEDED

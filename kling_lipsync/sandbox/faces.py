@@ -20,7 +20,7 @@ SAMPLE_MS = 250
 GAP_MS = 1000
 """A person unseen for longer gets a new face id: Kling's documentation of identify-face."""
 
-SEARCH_SIDE = 640
+SEARCH_SIDE = 400
 """Frames are scaled to this longer side before they are searched."""
 
 Detector = Callable[[int, int, bytes], Iterable[tuple[int, int, int, int]]]

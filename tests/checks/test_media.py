@@ -176,7 +176,9 @@ def test_a_video_of_kling_is_judged_by_its_length_alone() -> None:
     assert findings(a_job(video=Video.from_id("823417", 5_000)), video=VideoFacts()) == {}
 
 
-@pytest.mark.parametrize(("text", "verdict"), [("8" * 256, PASS), ("8" * 257, FAIL), ("", FAIL), ("8 2", FAIL), ("8\n", FAIL)])
+@pytest.mark.parametrize(
+    ("text", "verdict"), [("8" * 256, PASS), ("8" * 257, FAIL), ("", FAIL), ("8 2", FAIL), ("8\n", FAIL)]
+)
 def test_ids_of_kling_are_plain_and_bounded(text: str, verdict: Verdict) -> None:
     """An id that Kling cannot have given is refused, as a video's and as a sound's."""
     found = findings(a_job(video=Video.from_id(text, 5_000), audio=Audio.from_id(text)))

@@ -49,7 +49,7 @@ def test_times_that_a_job_gives_are_held_to_their_edges(rule: str, times: dict[s
         ({}, {}),
         ({"sound_start_ms": 1_000}, {}),
         ({"sound_end_ms": 60_000}, {"sound-end": UNKNOWN}),
-        ({"sound_end_ms": 60_001}, {"sound-end": FAIL}),
+        ({"sound_start_ms": 1_000, "sound_end_ms": 60_001}, {"sound-end": FAIL}),
         ({"sound_start_ms": 59_000, "sound_end_ms": 60_000}, {"sound-end": UNKNOWN, "crop": FAIL}),
         ({"sound_insert_ms": 58_000}, {"inside-video": UNKNOWN}),
         ({"sound_insert_ms": 58_001}, {"inside-video": FAIL}),
@@ -118,9 +118,12 @@ def test_a_sound_longer_than_the_video_is_told_how_to_be_cut() -> None:
     message = planned_in_vain(sound=20_000)
     assert "lasts 19960 ms, the video is 8000 ms long" in message
     assert "give sound_end_ms <= 8000, or let it be fitted (fit=True, --fit)" in message
-    assert make_plan(
-        a_job(sound_end_ms=8_000), None, video_duration_ms=8_000, sound_duration_ms=20_000, fit=False
-    ).crop.duration_ms == 8_000
+    assert (
+        make_plan(
+            a_job(sound_end_ms=8_000), None, video_duration_ms=8_000, sound_duration_ms=20_000, fit=False
+        ).crop.duration_ms
+        == 8_000
+    )
 
 
 def test_an_insertion_past_the_end_is_told_the_latest() -> None:
@@ -145,9 +148,12 @@ def test_a_sound_beside_the_face_is_told_where_the_face_is() -> None:
 def test_a_face_seen_too_briefly_is_told_so() -> None:
     """A face of less than 2 s inside the video cannot be met by any sound."""
     assert "choose another face" in planned_in_vain(face=a_face(6_001, 9_000))
-    assert make_plan(
-        a_job(), a_face(6_000, 9_000), video_duration_ms=8_000, sound_duration_ms=4_000, fit=False
-    ).inserted.end_ms == 8_000
+    assert (
+        make_plan(
+            a_job(), a_face(6_000, 9_000), video_duration_ms=8_000, sound_duration_ms=4_000, fit=False
+        ).inserted.end_ms
+        == 8_000
+    )
 
 
 def test_a_sound_of_unknown_length_needs_an_end() -> None:

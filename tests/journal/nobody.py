@@ -1,6 +1,7 @@
 """Looks at a journal with the rights of a user who owns nothing: ``python nobody.py open|peek PATH``.
 
-Tests often run as root, whom no permission stops: a process of its own gives root up first. Any other user keeps to the modes anyway.
+Tests often run as root, whom no permission stops: a process of its own gives root up first. Any other user keeps to
+the modes anyway.
 """
 
 from __future__ import annotations
@@ -67,4 +68,4 @@ async def _main(action: str, path: str) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(_main, *sys.argv[1:])
+    anyio.run(_main, sys.argv[1], sys.argv[2])

@@ -30,7 +30,7 @@ PLAIN: dict[Any, st.SearchStrategy[Any]] = {
 }
 
 
-def anything(kind: Any) -> st.SearchStrategy[Any]:
+def anything(kind: object) -> st.SearchStrategy[Any]:
     """Values of an annotated type, every field of a class drawn; ``raw`` is left out, as it is not kept."""
     if kind in PLAIN:
         return PLAIN[kind]

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from kling_lipsync._journal import SqliteJournal
-from kling_lipsync._journal.queries import PAGE
-from kling_lipsync.abc import Claim, Journal
+from kling_lipsync._journal import SqliteJournal, queries
+from kling_lipsync.abc import Claim, Journal, Totals
 from kling_lipsync.errors import ClaimLost, JournalError
 from kling_lipsync.events import FacesIdentified
 from kling_lipsync.models import Face, FaceSession, Interval, Status
@@ -131,9 +130,13 @@ async def test_a_row_says_how_the_job_stands(journal: SqliteJournal) -> None:
     assert await journal.row("unknown") is None
 
 
-async def test_rows_come_in_the_order_first_given(journal: SqliteJournal) -> None:
-    """All jobs, over more than a page, in the order of their first admission."""
-    keys = [f"job {n * 7919 % 1000}" for n in range(PAGE + 3)]
+@pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 20])
+async def test_rows_come_in_the_order_first_given(
+    journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """All jobs in the order of their first admission, wherever the pages end."""
+    monkeypatch.setattr(queries, "PAGE", 10)
+    keys = [f"job {n * 7919 % 1000}" for n in range(count)]
     for key in keys:
         await claimed(journal, key)
     assert [row.key async for row in journal.rows()] == keys
@@ -175,7 +178,7 @@ async def test_totals_add_everything_up(journal: SqliteJournal) -> None:
 async def test_an_empty_journal_has_empty_totals(journal: SqliteJournal) -> None:
     """Nothing is counted before anything was given."""
     totals = await journal.totals()
-    assert (totals.jobs, totals.slots, totals.spent, totals.reserved, totals.in_doubt) == ({}, 0, 0, 0, 0)
+    assert totals == Totals(jobs={}, slots=0, spent=Decimal(0), reserved=Decimal(0), in_doubt=Decimal(0))
 
 
 async def test_a_kept_session_is_found_and_replaced(journal: SqliteJournal) -> None:

@@ -95,7 +95,7 @@ async def test_a_fact_is_never_refused(journal: SqliteJournal) -> None:
     for after, event in enumerate([speech, ended("7")], 1):
         await journal.append(claim, event, after=after, outcome=standing("a"), slots=0, budget=Decimal("0.1"))
     totals = await journal.totals()
-    assert (totals.spent, totals.reserved) == (Decimal(10), 0)
+    assert (totals.spent, totals.reserved) == (Decimal(10), Decimal(0))
 
 
 async def test_never_more_holders_than_slots(journal: SqliteJournal) -> None:

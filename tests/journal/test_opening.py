@@ -1,3 +1,4 @@
+# ruff: noqa: ASYNC240 - files are looked at while nothing else runs
 from __future__ import annotations
 
 import os
@@ -36,6 +37,12 @@ def sqlite(path: Path, *statements: str) -> None:
             connection.execute(statement).fetchall()
 
 
+async def answer(journal: SqliteJournal, pragma: str) -> object:
+    """What SQLite says of itself."""
+    found: tuple[object] = await journal._read(lambda connection: connection.execute(f"pragma {pragma}").fetchone())
+    return found[0]
+
+
 async def test_a_new_journal_is_private_and_marked(path: Path) -> None:
     """The file and what lies beside it are readable by their owner alone; the header names program and format."""
     async with opened(path) as journal:
@@ -52,8 +59,7 @@ async def test_every_commit_waits_for_the_disk(on_disk: SqliteJournal) -> None:
     """A write-ahead log, synced at each commit, and down to the platter where the system distinguishes that."""
     pragmas = {"journal_mode": "wal", "synchronous": 2, "fullfsync": 1, "checkpoint_fullfsync": 1}
     for pragma, value in pragmas.items():
-        found = await on_disk._read(lambda connection, name=pragma: connection.execute(f"pragma {name}").fetchone()[0])
-        assert (pragma, found) == (pragma, value)
+        assert await answer(on_disk, pragma) == value, pragma
 
 
 @pytest.mark.parametrize("content", [b"k", b"key,video_url\r\na,https://example.com/v.mp4\r\n" * 100, b"\x00" * 5000])
@@ -209,7 +215,7 @@ async def test_an_unfinished_creation_is_finished(path: Path) -> None:
         pass
     sqlite(path, "pragma journal_mode = delete")
     async with opened(path) as journal:
-        assert await journal._read(lambda connection: connection.execute("pragma journal_mode").fetchone()) == ("wal",)
+        assert await answer(journal, "journal_mode") == "wal"
 
 
 def test_the_tables_are_the_format() -> None:

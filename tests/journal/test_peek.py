@@ -1,3 +1,4 @@
+# ruff: noqa: ASYNC240, ASYNC221 - files are looked at, and another process waited for, while nothing else runs
 from __future__ import annotations
 
 import subprocess

@@ -55,7 +55,7 @@ async def _die_inside(journal: SqliteJournal) -> None:
 
     await begun(journal, "a", CHECKED)
     _say("a 1")
-    writes.append = append_and_die  # type: ignore[assignment]
+    writes.append = append_and_die
     await begun(journal, "b", intended())
     _say("b 1")
 
@@ -94,4 +94,4 @@ async def _main(mode: str, path: str) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(_main, *sys.argv[1:])
+    anyio.run(_main, sys.argv[1], sys.argv[2])

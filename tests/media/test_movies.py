@@ -193,17 +193,84 @@ def test_a_lone_fragment_is_refused() -> None:
         probe_bytes(data[data.index(b"moof") - 4 :])
 
 
+def test_fragments_that_begin_later() -> None:
+    """An empty edit delays the track of a fragmented film; what is shown begins that much later, and is as long."""
+    data = film("frag_keyframe+empty_moov", sound=AAC)
+    edits = b"".join((200).to_bytes(4, "big") + b"\xff\xff\xff\xff\0\1\0\0" for _ in range(1))
+    box = (36).to_bytes(4, "big") + b"edts" + (28).to_bytes(4, "big") + b"elst" + bytes(4) + b"\0\0\0\1" + edits
+    at = data.index(b"mdia") - 4
+    delayed = grown(data, at, box, ("moov", "trak"))
+    whole, later = probe_bytes(data).duration_ms, probe_bytes(delayed).duration_ms
+    assert whole == pytest.approx(presented_ms(data), abs=TOLERANCE_MS)
+    assert later == pytest.approx(2_000 + 80 + 200, abs=TOLERANCE_MS), "the picture ends last, 0.2 s late"
+
+
+def grown(data: bytes, at: int, new: bytes, parents: tuple[str, ...]) -> bytes:
+    """The file with a box more at that offset, which lies in the first boxes of these names."""
+    longer = bytearray(data[:at] + new + data[at:])
+    for parent in parents:
+        start = data.index(parent.encode()) - 4
+        longer[start : start + 4] = (int.from_bytes(longer[start : start + 4], "big") + len(new)).to_bytes(4, "big")
+    return bytes(longer)
+
+
 def test_an_announced_length_spares_the_fragments() -> None:
     """`mehd` tells how long all fragments together are."""
     data = film("frag_keyframe+empty_moov")
     movie_header = 1_000  # ticks per second that FFmpeg gives a movie
     box = (16).to_bytes(4, "big") + b"mehd" + bytes(4) + (2 * movie_header).to_bytes(4, "big")
-    moov, mvex = data.index(b"moov") - 4, data.index(b"mvex") - 4
-    longer = bytearray(data[: mvex + 8] + box + data[mvex + 8 :])
-    for at in (moov, mvex):
-        longer[at : at + 4] = (int.from_bytes(longer[at : at + 4], "big") + len(box)).to_bytes(4, "big")
-    first_fragment = longer.index(b"mdat")
-    assert probe_bytes(bytes(longer)).duration_ms == 2_000
-    broken = bytes(longer).replace(b"trun", b"junk")
-    assert first_fragment > 0
+    announced = grown(data, data.index(b"mvex") + 4, box, ("moov", "mvex"))
+    assert probe_bytes(announced).duration_ms == 2_000
+    broken = announced.replace(b"trun", b"junk")
     assert probe_bytes(broken).duration_ms == 2_000, "the fragments were not needed"
+
+
+def test_fragments_that_are_missing() -> None:
+    """An index that leaves everything to fragments, and then none: a download that stopped early."""
+    data = film("frag_keyframe+empty_moov")
+    with pytest.raises(UnreadableMedia, match="fragments, none of which is there"):
+        probe_bytes(data[: data.index(b"moof") - 4])
+
+
+@pytest.mark.parametrize(
+    ("path", "offset", "new", "message"),
+    [
+        (("moov", "mvhd"), 12, bytes(4), "0 ticks per second"),
+        (("moov", "trak", "mdia", "mdhd"), 12, bytes(4), "0 ticks per second"),
+        (("moov", "trak", "edts", "elst"), 4, b"\0\1\0\0", "claims 65536 edits"),
+        (("moov", "trak", "edts", "elst"), 4, b"\0\0\0\2", "elst box is too short"),
+        (("moov", "trak", "mdia", "minf", "stbl", "stts"), 4, b"\xff\xff\xff\xff", "stts box is too short"),
+    ],
+)
+def test_lies_of_the_index(path: tuple[str, ...], offset: int, new: bytes, message: str) -> None:
+    """Numbers that cannot be are refused by the box that they stand in."""
+    with pytest.raises(UnreadableMedia, match=message):
+        probe_bytes(patched(film(), path, offset, new))
+
+
+@pytest.mark.parametrize(("box", "message"), [(b"mvhd", "its index has no header"), (b"mdhd", "a track has no header")])
+def test_a_missing_header(box: bytes, message: str) -> None:
+    """Without its header an index or a track means nothing."""
+    with pytest.raises(UnreadableMedia, match=message):
+        probe_bytes(film().replace(box, b"junk"))
+
+
+def test_no_track_of_picture_or_sound() -> None:
+    """Subtitles alone are no media for a lip-sync."""
+    with pytest.raises(UnreadableMedia, match="without picture and sound"):
+        probe_bytes(film().replace(b"vide", b"text"))
+
+
+def test_too_many_tracks() -> None:
+    """More tracks than any player would look at."""
+    data = film("faststart")
+    tracks = ((8).to_bytes(4, "big") + b"trak") * 40
+    with pytest.raises(UnreadableMedia, match="claims 41 tracks"):
+        probe_bytes(grown(data, data.index(b"moov") + 4, tracks, ("moov",)))
+
+
+def test_what_is_not_said_stays_unknown() -> None:
+    """Without sample descriptions the codec is None, and the size is the one that the track is shown at."""
+    info = probe_bytes(film(sound=AAC).replace(b"stsd", b"junk"))
+    assert (info.video_codec, info.audio_codec, info.width, info.height) == (None, None, 64, 48)
+    assert probe_bytes(film(sound=AAC).replace(b"esds", b"junk")).audio_codec == "aac"

@@ -104,6 +104,23 @@ def test_mp3_with_junk_before_and_within() -> None:
     assert probe_bytes(broken).duration_ms == probe_bytes(whole).duration_ms == decoded_ms(whole)
 
 
+def test_mp3_whose_tag_is_not_lames() -> None:
+    """A Xing tag without LAME's part tells the frames; nothing is taken away from them at their ends."""
+    data = sound_bytes(mp3(options={"id3v2_version": "0"}))
+    frames = frames_of(data)
+    at = data.index(b"Lavc")
+    assert probe_bytes(data[:at] + bytes(24) + data[at + 24 :]).duration_ms == (len(frames) - 1) * 1152 * 1000 // 44_100
+
+
+def test_mp3_whose_tag_says_nothing() -> None:
+    """A Xing tag may leave everything out: then the frames are counted."""
+    data = sound_bytes(mp3(options={"id3v2_version": "0"}))
+    frames = frames_of(data)
+    at = data.index(b"Info") + 4
+    empty = data[:at] + bytes(140) + data[at + 140 :]
+    assert probe_bytes(empty).duration_ms == (len(frames) - 1) * 1152 * 1000 // 44_100
+
+
 def test_mp3_with_a_vbri_tag() -> None:
     """Fraunhofer's tag is believed where it agrees with the size of the file, and not where it does not."""
     frames = frames_of(sound_bytes(mp3(layout="stereo", codec_options={"b": "128000"}, options=NO_TAG)))
@@ -184,6 +201,14 @@ def test_wav_of_a_compression_that_tells_nothing() -> None:
     layout = struct.pack("<HHIIHH", 0x0031, 1, 8000, 0, 65, 0)
     data = b"RIFF\0\0\0\0WAVEfmt " + struct.pack("<I", 16) + layout + b"data" + struct.pack("<I", 650) + bytes(650)
     assert probe_bytes(data).duration_ms is None
+
+
+def test_wav_with_too_short_a_format() -> None:
+    """A `fmt ` chunk that ends before the sample rate's neighbours tells nothing."""
+    data = sound_bytes(pcm())
+    at = data.index(b"fmt ") + 4
+    with pytest.raises(UnreadableMedia, match="fmt chunk is too short"):
+        probe_bytes(data[:at] + struct.pack("<I", 8) + data[at + 4 :])
 
 
 def test_rf64() -> None:

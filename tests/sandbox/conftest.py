@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from kling_lipsync.sandbox import Sandbox
 
 from .making import HandClock, make_sandbox, make_sound, make_video, tone

@@ -18,6 +18,7 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.video.frame import VideoFrame
+
 from kling_lipsync.sandbox import Sandbox, Settings
 
 RATE = 44_100

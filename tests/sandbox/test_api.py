@@ -6,6 +6,7 @@ from typing import Any
 
 import jwt
 import pytest
+
 from kling_lipsync.sandbox import Duplicates, ListOrder, Sandbox, account_name
 
 from .making import CREATE, IDENTIFY, KEY, ORIGIN, HandClock, buy, connect, identify, look, make_order, make_sandbox
@@ -291,7 +292,7 @@ async def test_a_list_can_lag(media: Path, clock: HandClock) -> None:
 
 @pytest.mark.parametrize("query", ["pageNum=0", "pageNum=1001", "pageSize=0", "pageSize=501", "pageSize=x", "pageNum=-1"])
 async def test_pages_are_validated(sandbox: Sandbox, query: str) -> None:
-    """pageNum is 1 to 1000, pageSize 1 to 500."""
+    """PageNum is 1 to 1000, pageSize 1 to 500."""
     async with connect(sandbox) as client:
         answer = await client.get(f"{CREATE}?{query}")
     assert answer.json()["code"] == 1201
@@ -299,7 +300,7 @@ async def test_pages_are_validated(sandbox: Sandbox, query: str) -> None:
 
 
 async def test_speech_becomes_the_sound_of_a_task(sandbox: Sandbox) -> None:
-    """tts answers at once with an audio whose id a create takes."""
+    """Tts answers at once with an audio whose id a create takes."""
     async with connect(sandbox) as client:
         data = (await client.post("/v1/audio/tts", json=SPEECH)).json()["data"]
         (audio,) = data["task_result"]["audios"]

@@ -13,6 +13,7 @@ import anyio
 import httpx
 import pytest
 from attrs import define, field
+
 from kling_lipsync.sandbox import Sandbox, Settings
 from kling_lipsync.sandbox.signing import webhook_headers
 

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from kling_lipsync.sandbox import studio
 from kling_lipsync.sandbox.faces import find_faces, join_sightings
 from kling_lipsync.sandbox.model import Box

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from kling_lipsync.sandbox import ConnectionDropped, Fault, Sandbox
 from kling_lipsync.sandbox.faults import Faults, Stage
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from kling_lipsync.sandbox import Sandbox
 
 from .making import CREATE, ORIGIN, HandClock, connect, inline

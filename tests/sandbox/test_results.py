@@ -6,11 +6,25 @@ from typing import Any
 import av
 import httpx
 import pytest
+
 from kling_lipsync.sandbox import Sandbox
 
 from .making import (
-    CREATE, KEY, ORIGIN, HandClock, buy, connect, decode_sound, identify, look, make_sandbox, make_sound, make_video,
-    silence, strength, tone,
+    CREATE,
+    KEY,
+    ORIGIN,
+    HandClock,
+    buy,
+    connect,
+    decode_sound,
+    identify,
+    look,
+    make_sandbox,
+    make_sound,
+    make_video,
+    silence,
+    strength,
+    tone,
 )  # fmt: skip
 
 pytestmark = pytest.mark.anyio

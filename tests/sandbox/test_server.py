@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+
 from kling_lipsync.sandbox import Fault, Sandbox, Settings, serve
 
 from .making import CREATE, IDENTIFY, KEY
@@ -39,7 +40,8 @@ async def _served(media: Path, **settings: Any) -> AsyncIterator[tuple[Sandbox, 
 
 
 async def _order(client: httpx.AsyncClient, **changes: Any) -> dict[str, Any]:
-    clip, sound = (f"{client.base_url}media/{name}".replace("//media", "/media") for name in ("clip.mp4", "tone.wav"))
+    origin = str(client.base_url).rstrip("/")
+    clip, sound = (f"{origin}/media/{name}" for name in ("clip.mp4", "tone.wav"))
     found = (await client.post(IDENTIFY, json={"video_url": clip})).json()["data"]
     choice = {
         "face_id": "0", "sound_file": sound, "sound_start_time": 0, "sound_end_time": 2000, "sound_insert_time": 1000,
@@ -126,22 +128,21 @@ async def test_an_error_of_nobodys_is_not_hidden(media: Path, caplog: pytest.Log
 async def test_the_server_stops_at_once(media: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A request that is waiting for its answer does not keep the server up: it is hung up on, without a complaint."""
     failures: list[Exception] = []
-    async with anyio.create_task_group() as waiting:
-        async with _served(media, speed=1) as (sandbox, client):
-            sandbox.faults.add(Fault("stall", "list", seconds=3600))
-            patient = httpx.AsyncClient(base_url=client.base_url, headers=client.headers, trust_env=False, timeout=None)
+    async with anyio.create_task_group() as waiting, _served(media, speed=1) as (sandbox, client):
+        sandbox.faults.add(Fault("stall", "list", seconds=3600))
+        patient = httpx.AsyncClient(base_url=client.base_url, headers=client.headers, trust_env=False, timeout=None)
 
-            async def wait() -> None:
-                async with patient:
-                    try:
-                        await patient.get(CREATE)
-                    except httpx.TransportError as error:
-                        failures.append(error)
+        async def wait() -> None:
+            async with patient:
+                try:
+                    await patient.get(CREATE)
+                except httpx.TransportError as error:
+                    failures.append(error)
 
-            waiting.start_soon(wait)
-            with anyio.fail_after(5):
-                while not sandbox.stats()["requests"].get("list"):
-                    await anyio.sleep(0.01)
+        waiting.start_soon(wait)
+        with anyio.fail_after(5):
+            while not sandbox.stats()["requests"].get("list"):
+                await anyio.sleep(0.01)
     assert len(failures) == 1
     assert caplog.text == ""
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from kling_lipsync.sandbox import Sandbox, SizeCounted
 
 from .making import CREATE, IDENTIFY, ORIGIN, HandClock, buy, connect, identify, inline, look, make_order, make_sandbox

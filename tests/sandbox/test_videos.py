@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from kling_lipsync.sandbox import FetchFailed, Sandbox, Settings
 
 from .making import CREATE, IDENTIFY, ORIGIN, HandClock, buy, connect, identify, make_order, make_sandbox, make_video

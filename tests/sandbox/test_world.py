@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from kling_lipsync.sandbox import Settings
 from kling_lipsync.sandbox.lookup import find_page
 from kling_lipsync.sandbox.model import Family, Mix, Order, Sound, SoundFacts, TaskStatus, Video, VideoFacts

@@ -44,7 +44,9 @@ class World:
         return sandbox_client(self.sandbox, clock=self.clock, threads=False, **options)
 
     @asynccontextmanager
-    async def coordinator(self, *, slots: int | None = 5, api_key: str = "test-key", **options: Any) -> AsyncIterator[Coordinator]:
+    async def coordinator(
+        self, *, slots: int | None = 5, api_key: str = "test-key", **options: Any
+    ) -> AsyncIterator[Coordinator]:
         options = {
             "journal": self.journal,
             "limits": Limits(running_tasks=slots),
@@ -69,5 +71,3 @@ def world(tmp_path: Path) -> Iterator[World]:
 def job(key: str = "a", **changes: Any) -> Job:
     settings: dict[str, Any] = {"video": Video.from_url(VIDEO), "audio": Audio.from_file(SAMPLES / "speech.mp3")}
     return Job(key=key, **{**settings, **changes})
-
-

@@ -10,7 +10,19 @@ from pathlib import Path
 import anyio
 import pytest
 
-from kling_lipsync import Audio, Budget, Coordinator, Job, Outcome, PollPolicy, RetryPolicy, Speech, Status, Verdict, Video
+from kling_lipsync import (
+    Audio,
+    Budget,
+    Coordinator,
+    Job,
+    Outcome,
+    PollPolicy,
+    RetryPolicy,
+    Speech,
+    Status,
+    Verdict,
+    Video,
+)
 from kling_lipsync.errors import (
     AccountError,
     BudgetExceeded,
@@ -374,7 +386,10 @@ async def test_a_budget_is_never_passed(world: World) -> None:
 async def test_an_unreachable_host_is_told_after_a_few_tries(world: World) -> None:
     """Nothing was sent, nothing is lost: the error says so, and the job is taken up by the next run."""
     world.sandbox.faults.add(Fault("drop", "identify"))
-    async with world.client(retry=RetryPolicy(tries=2)) as client, Coordinator(client, journal=world.journal) as coordinator:
+    async with (
+        world.client(retry=RetryPolicy(tries=2)) as client,
+        Coordinator(client, journal=world.journal) as coordinator,
+    ):
         outcome = await coordinator.run(job())
     assert outcome.status is Status.FAILED
     assert outcome.units == 0
@@ -383,7 +398,9 @@ async def test_an_unreachable_host_is_told_after_a_few_tries(world: World) -> No
 
 
 async def test_changed_jobs_are_refused_where_something_was_bought(world: World) -> None:
-    """The same key with another sound is not answered with the old result, nor bought again; an untouched one just changes."""
+    """The same key with another sound is not answered with the old result, nor bought again; an untouched one just
+    changes.
+    """
     other = job(audio=Audio.from_file(SAMPLES / "speech.wav"))
     async with world.coordinator() as coordinator:
         await coordinator.run(job())
@@ -409,14 +426,13 @@ async def test_memory_holds_the_jobs_on_their_way_only(world: World) -> None:
             yield job(f"job-{taken}")
 
     got: list[Outcome] = []
-    async with world.coordinator() as coordinator:
-        async with coordinator.as_completed(endless()) as outcomes:
-            await anyio.sleep(24 * 3600)
-            assert taken <= 20
-            async for outcome in outcomes:
-                got.append(outcome)
-                if len(got) == 30:
-                    break
+    async with world.coordinator() as coordinator, coordinator.as_completed(endless()) as outcomes:
+        await anyio.sleep(24 * 3600)
+        assert taken <= 20
+        async for outcome in outcomes:
+            got.append(outcome)
+            if len(got) == 30:
+                break
     assert {outcome.status for outcome in got} == {Status.SUCCEEDED}
 
 
@@ -438,5 +454,3 @@ async def test_an_own_external_id_is_looked_up_before_its_first_create(world: Wo
         second = await coordinator.run(job(external_task_id="order-17"))
     assert (second.status, second.task_id) == (Status.SUCCEEDED, first.task_id)
     assert world.stats()["tasks"] == 1
-
-
