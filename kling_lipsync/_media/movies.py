@@ -17,7 +17,8 @@ MOST_BOXES = 100_000
 """Outermost boxes, at most: an hour of fragments of 0.1 s."""
 INDEX_LIMIT = 16 * 1024 * 1024
 """Bytes of one box that is read whole, at most."""
-PADDING = ("free", "skip", "wide")
+STILL_OF_INTEREST = (b"mdat", b"free", b"skip", b"wide")
+"""Once the length is known: the media, which may be cut short, and padding before them. The rest may be junk."""
 READ_WHOLE = ("ftyp", "moov", "moof", "sidx")
 PICTURE_BRANDS = {"avif", "avis", "heic", "heix", "hevc", "heim", "mif1", "msf1"}
 HEADER = 16
@@ -73,8 +74,8 @@ def read_movie(reader: Reader) -> Steps[MediaInfo]:
     walk = Walk(reader)
     position: int | None = 0
     for _ in range(MOST_BOXES):
-        box = yield from _next_box(reader, position)
-        if box is None or (walk.length is not None and box.kind not in PADDING):
+        box = yield from _next_box(reader, position, STILL_OF_INTEREST if walk.length is not None else None)
+        if box is None or (walk.length is not None and box.kind == "mdat"):
             break
         walk.meet(box, (yield from _body(reader, box)))
         if box.kind == "sidx" and (yield from _index_is_complete(walk)):
@@ -97,15 +98,15 @@ def _index_is_complete(walk: Walk) -> Steps[bool]:
     return len(tail) == 1 or tail[5:9] == b"mfra"
 
 
-def _next_box(reader: Reader, position: int | None) -> Steps[Box | None]:
+def _next_box(reader: Reader, position: int | None, kinds: tuple[bytes, ...] | None) -> Steps[Box | None]:
     """The box at the position; None at the end of the file, and for the few bytes that some writers leave there.
 
-    UnreadableMedia where the box is longer than the file.
+    With `kinds`, None for a box of any other kind as well. UnreadableMedia where the box is longer than the file.
     """
     if position is None:
         return None
     data = yield from reader.read(position, HEADER)
-    if len(data) < 8:
+    if len(data) < 8 or (kinds is not None and data[4:8] not in kinds):
         return None
     header = parse_header(memoryview(data))
     end = None if header.length is None else position + header.length

@@ -152,7 +152,7 @@ async def _own_task(context: Context, job: Job, state: JobState) -> Event | None
     try:
         found = await find_own(context, job.external_task_id)
     except KlingError as error:
-        return _failure(error)
+        return StepFailed(error=ErrorRecord.of(error))
     return TaskFound(task_id=found.task_id) if found is not None else None
 
 

@@ -17,6 +17,9 @@ from ._exits import Exit, exit_of_error
 app = App(
     name=PROGRAM,
     help="Lip-sync jobs on Kling AI: many at once, each paid exactly once.",
+    help_epilogue="Exit status: 0 all succeeded; 1 some did not; 2 wrong usage, manifest or configuration: nothing was "
+    "sent; 3 stopped by an account fault, the budget or too many failures; 4 some are in doubt; 130 interrupted; 143 "
+    "terminated.",
     version=__version__,
     default_parameter=Parameter(negative=(), show_default=False),
     help_format="plaintext",

@@ -14,8 +14,9 @@ PROGRAM = "kling-lipsync"
 
 
 def say(line: str) -> None:
-    """Writes a line of data to stdout."""
+    """Writes a line of data to stdout, for whoever reads along."""
     sys.stdout.write(printable(line) + "\n")
+    sys.stdout.flush()
 
 
 def say_json(value: Any) -> None:  # noqa: ANN401 - any JSON value

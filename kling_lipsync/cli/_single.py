@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated
 from urllib.parse import urlsplit
 
+from anyio import Path as AsyncPath
 from attrs import evolve, fields, frozen
 from cyclopts import Group, Parameter
 
@@ -147,7 +148,7 @@ async def next_key(key: str, journal: Path, *, again: bool) -> str:
 
     ``again`` gives a new one behind those that ended; one that has not ended is gone on with. Raises JournalError.
     """
-    if not again or not journal.exists():
+    if not again or not await AsyncPath(journal).exists():
         return key
     kept = await peek(journal)
     number, candidate = 1, key

@@ -101,7 +101,7 @@ async def _one_job(single: Single, batch: Batch, client: KlingClient) -> _Work:
     job = single.job(client.gateway)
     journal = batch.journal or state_folder() / f"{job.key}.journal"
     key = await next_key(job.key, journal, again=single.again)
-    path = Path(job.output or "").absolute()
+    path = Path.cwd() / (job.output or "")
     return _Work(jobs=[evolve(job, key=key, output=path.name)], journal=journal, download_to=path.parent)
 
 
@@ -167,9 +167,7 @@ async def _kept(coordinator: Coordinator, work: _Work) -> AsyncIterator[Outcome]
             yield row.outcome
 
 
-async def _watch(
-    work: _Work, coordinator: Coordinator, results: ResultsFile | None, tally: Tally
-) -> Outcome | None:
+async def _watch(work: _Work, coordinator: Coordinator, results: ResultsFile | None, tally: Tally) -> Outcome | None:
     """Takes the outcomes as they come, and tells of the first that have an error; gives back the last one."""
     outcome = None
     tally.started = True

@@ -80,7 +80,7 @@ async def sandbox(
         seed=world.seed,
         media=world.media,
         stand_in=world.stand_in,
-        api_keys=frozenset(world.api_key),
+        api_keys=world.api_key,  # type: ignore[arg-type] # a converter of attrs loses what its items are
     )
     async with interruptible(note="stopping") as interruption:
         with Sandbox(settings) as served:

@@ -98,7 +98,7 @@ def test_the_margin_gives_way_to_a_given_insertion() -> None:
         ({"sound_start_ms": 5_000, "sound_end_ms": 6_000}, Plan(5_000, 7_000, 0)),
     ],
 )
-def test_fitting_changes_as_little_as_it_must(times: dict[str, int], plan: Plan) -> None:
+def test_fitting_changes_as_little_as_it_must(times: dict[str, Any], plan: Plan) -> None:
     """A sound of 20 s in a video of 8 s: the end gives way first, then the insertion moves, then the start."""
     assert planned(video=8_000, sound=20_000, fit=True, **times) == plan
 
@@ -108,7 +108,7 @@ def test_fitting_changes_as_little_as_it_must(times: dict[str, int], plan: Plan)
     [(0, 1_040), (1_040, 1_040), (6_000, 6_000), (6_001, 5_960)],
 )
 def test_fitting_moves_a_given_insertion_until_it_meets_the_face(insert: int, moved: int) -> None:
-    """The nearest insertion with 2 s together is taken, with a margin at the end of the face, which is reported late."""
+    """The nearest insertion with 2 s together is taken; at the face's end, reported late, with a margin."""
     plan = planned(a_face(3_000, 8_000), video=20_000, sound=4_000, fit=True, sound_insert_ms=insert)
     assert plan == Plan(0, 3_960, moved)
 
@@ -148,8 +148,7 @@ class World:
         face = a_face(*self.face) if self.face else None
         try:
             return make_plan(self.job, face, video_duration_ms=self.video, sound_duration_ms=self.sound, fit=fit)
-        except InvalidJob as error:
-            assert error.problems
+        except InvalidJob:
             return None
 
     def accepts(self, plan: Plan) -> bool:
@@ -157,8 +156,8 @@ class World:
         sound = 60_000 if self.sound is None else self.sound
         video = 60_000 if self.video is None else self.video
         inserted_end = plan.sound_insert_ms + plan.sound_end_ms - plan.sound_start_ms
-        inside = 0 <= plan.sound_start_ms and plan.sound_end_ms <= sound
-        inside = inside and 0 <= plan.sound_insert_ms and inserted_end <= video
+        inside = plan.sound_start_ms >= 0 and plan.sound_end_ms <= sound
+        inside = inside and plan.sound_insert_ms >= 0 and inserted_end <= video
         if self.face:
             shared = min(inserted_end, self.face[1], video) - max(plan.sound_insert_ms, self.face[0])
             inside = inside and shared >= LEAST
@@ -239,7 +238,7 @@ ANY_WORLD = st.builds(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(ANY_WORLD, st.booleans())
 def test_every_plan_obeys_every_rule(world: World, fit: bool) -> None:
     """Whatever is asked for, what comes out is a plan that Kling takes, or a refusal that says why."""
@@ -247,7 +246,7 @@ def test_every_plan_obeys_every_rule(world: World, fit: bool) -> None:
     assert plan is None or world.accepts(plan)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(ANY_WORLD | worlds(step=20))
 def test_fitting_changes_nothing_that_fits(world: World) -> None:
     """Where a job can be kept as it is, fitting gives the same plan."""
@@ -278,7 +277,7 @@ def _some_plan(world: World, *, start: int, insert: int | None) -> bool:
     )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(worlds(step=20))
 def test_a_free_insertion_meets_the_face_as_long_as_a_margin_allows(world: World) -> None:
     """No other place for the same crop shares more than a margin's time more with the face."""

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kling_lipsync import faces
@@ -138,6 +138,7 @@ RULE_LIKE = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(RULE_LIKE)
 def test_a_rule_for_faces_passes_exactly_if_it_can_be_read(rule: str) -> None:
     """The check before anything is paid and the reader of rules agree on every text."""
@@ -226,6 +227,7 @@ def test_a_refusal_says_only_what_fails() -> None:
     assert (str(error), error.problems) == ("the key is blank", (broken,))
 
 
+@settings(deadline=None)
 @given(
     key=st.text(min_size=1, max_size=20),
     url=st.text(max_size=40) | st.text(max_size=20).map("https://".__add__),

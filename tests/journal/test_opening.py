@@ -1,4 +1,3 @@
-# ruff: noqa: ASYNC240 - files are looked at while nothing else runs
 from __future__ import annotations
 
 import os

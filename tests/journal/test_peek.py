@@ -1,4 +1,3 @@
-# ruff: noqa: ASYNC240, ASYNC221 - files are looked at, and another process waited for, while nothing else runs
 from __future__ import annotations
 
 import subprocess

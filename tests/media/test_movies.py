@@ -179,6 +179,13 @@ def test_a_film_cut_short_is_refused(flags: str) -> None:
         probe_bytes(data[: len(data) * 3 // 4])
 
 
+@pytest.mark.parametrize("junk", [b"\0\0\0\1", b"x" * 7, b"0123456789abcdef" * 9, bytes(100), b"\0\0\0\2junkjunkjunk"])
+def test_junk_behind_the_film(junk: bytes) -> None:
+    """Players pass over what was left behind the last box, and so do we."""
+    for flags in ("", "faststart"):
+        assert probe_bytes(film(flags) + junk).duration_ms == 2_000
+
+
 def test_a_film_without_index_is_refused() -> None:
     """A recorder that crashed leaves media without `moov`; a download that stopped loses it."""
     data = film()
@@ -195,14 +202,14 @@ def test_a_lone_fragment_is_refused() -> None:
 
 def test_fragments_that_begin_later() -> None:
     """An empty edit delays the track of a fragmented film; what is shown begins that much later, and is as long."""
-    data = film("frag_keyframe+empty_moov", sound=AAC)
-    edits = b"".join((200).to_bytes(4, "big") + b"\xff\xff\xff\xff\0\1\0\0" for _ in range(1))
+    data = film("frag_keyframe+empty_moov", frames=75, sound=AAC)
+    edits = (200).to_bytes(4, "big") + b"\xff\xff\xff\xff\0\1\0\0"
     box = (36).to_bytes(4, "big") + b"edts" + (28).to_bytes(4, "big") + b"elst" + bytes(4) + b"\0\0\0\1" + edits
     at = data.index(b"mdia") - 4
     delayed = grown(data, at, box, ("moov", "trak"))
     whole, later = probe_bytes(data).duration_ms, probe_bytes(delayed).duration_ms
     assert whole == pytest.approx(presented_ms(data), abs=TOLERANCE_MS)
-    assert later == pytest.approx(2_000 + 80 + 200, abs=TOLERANCE_MS), "the picture ends last, 0.2 s late"
+    assert later == pytest.approx(3_000 + 80 + 200, abs=TOLERANCE_MS), "the picture ends last, 0.2 s late"
 
 
 def grown(data: bytes, at: int, new: bytes, parents: tuple[str, ...]) -> bytes:

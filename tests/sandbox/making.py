@@ -18,6 +18,7 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 from kling_lipsync.sandbox import Sandbox, Settings
 
@@ -113,7 +114,9 @@ def silence(seconds: float) -> array.array[int]:
 def make_sound(path: Path, samples: array.array[int], codec: str = "pcm_s16le") -> Path:
     """A sound file of these samples; its format follows from its name."""
     with av.open(str(path), "w") as container:
-        _encode_sound(container, container.add_stream(codec, rate=RATE, layout="mono"), samples)
+        stream = container.add_stream(codec, rate=RATE, layout="mono")
+        assert isinstance(stream, AudioStream)
+        _encode_sound(container, stream, samples)
     return path
 
 
@@ -130,6 +133,7 @@ def make_video(
     """A video of plain frames that darken, with a side file of faces unless ``faces`` is None."""
     with av.open(str(path), "w") as container:
         picture = container.add_stream(codec, rate=rate)
+        assert isinstance(picture, VideoStream)
         picture.width, picture.height = size
         picture.pix_fmt = "yuv420p"
         picture.options = {"preset": "ultrafast"} if codec == "libx264" else {}

@@ -54,7 +54,9 @@ async def test_identify_takes_its_time_and_over_reports_the_end(sandbox: Sandbox
     assert 4000 < face["end_time"] <= 4050
 
 
-@pytest.mark.parametrize("path", ["/v1/videos/Identify-face", "/v1/videos/IDENTIFY-FACE", "/kling/v1/videos/identify-face"])
+@pytest.mark.parametrize(
+    "path", ["/v1/videos/Identify-face", "/v1/videos/IDENTIFY-FACE", "/kling/v1/videos/identify-face"]
+)
 async def test_identify_is_found_in_any_case_and_below_kling(sandbox: Sandbox, path: str) -> None:
     """Older documents write the path with a capital; gateways put a prefix before it."""
     async with connect(sandbox) as client:
@@ -79,7 +81,9 @@ async def test_speed_divides_durations_only(media: Path, clock: HandClock) -> No
     assert "expired" in answer.json()["message"]
 
 
-@pytest.mark.parametrize("body", [{}, {"video_url": ""}, {**CLIP, "video_id": "7"}, {"video_id": "7"}, {"video_url": 7}])
+@pytest.mark.parametrize(
+    "body", [{}, {"video_url": ""}, {**CLIP, "video_id": "7"}, {"video_id": "7"}, {"video_url": 7}]
+)
 async def test_identify_wants_exactly_one_video(sandbox: Sandbox, body: dict[str, Any]) -> None:
     """None, both, an unknown id and a number are refused with 1201."""
     async with connect(sandbox) as client:
@@ -161,7 +165,9 @@ async def test_only_the_keys_that_are_set_come_in(media: Path, clock: HandClock)
         ({}, "wrong", 1000),
     ],
 )
-async def test_tokens_are_verified(media: Path, clock: HandClock, claims: dict[str, Any], secret: str, code: int) -> None:
+async def test_tokens_are_verified(
+    media: Path, clock: HandClock, claims: dict[str, Any], secret: str, code: int
+) -> None:
     """A JWT made by PyJWT is let in; its times (here relative to now), issuer and signature are checked."""
     secrets = {"right": "r" * 32, "wrong": "w" * 32}
     times = {"exp": 1800, "nbf": -5, **claims}
@@ -290,7 +296,9 @@ async def test_a_list_can_lag(media: Path, clock: HandClock) -> None:
     assert listed == bought[2::-1]
 
 
-@pytest.mark.parametrize("query", ["pageNum=0", "pageNum=1001", "pageSize=0", "pageSize=501", "pageSize=x", "pageNum=-1"])
+@pytest.mark.parametrize(
+    "query", ["pageNum=0", "pageNum=1001", "pageSize=0", "pageSize=501", "pageSize=x", "pageNum=-1"]
+)
 async def test_pages_are_validated(sandbox: Sandbox, query: str) -> None:
     """PageNum is 1 to 1000, pageSize 1 to 500."""
     async with connect(sandbox) as client:
@@ -327,7 +335,14 @@ async def test_a_short_text_makes_a_sound_that_create_refuses(sandbox: Sandbox) 
 
 @pytest.mark.parametrize(
     "change",
-    [{"text": ""}, {"text": "x" * 1001}, {"voice_id": "nobody"}, {"voice_language": "fr"}, {"voice_speed": 2.1}, {"voice_speed": "1"}],
+    [
+        {"text": ""},
+        {"text": "x" * 1001},
+        {"voice_id": "nobody"},
+        {"voice_language": "fr"},
+        {"voice_speed": 2.1},
+        {"voice_speed": "1"},
+    ],
 )
 async def test_speech_is_validated(sandbox: Sandbox, change: dict[str, Any]) -> None:
     """Text, voice, language and speed are held to their limits."""

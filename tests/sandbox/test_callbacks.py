@@ -47,9 +47,7 @@ class Mailbox:
 
 
 @asynccontextmanager
-async def _a_task_with_news(
-    clock: HandClock, media: Path, mailbox: Mailbox, **settings: Any
-) -> AsyncIterator[Sandbox]:
+async def _a_task_with_news(clock: HandClock, media: Path, mailbox: Mailbox, **settings: Any) -> AsyncIterator[Sandbox]:
     """A sandbox after the callbacks of one task have come."""
     chosen = Settings(media=media, threads=False, task_sigma=0, **settings)
     with Sandbox(chosen, clock=clock, sleep=clock.sleep, post=mailbox) as sandbox:
@@ -65,8 +63,7 @@ async def _a_task_with_news(
 def test_signatures_are_those_of_the_official_example() -> None:
     """The vector of Kling's documentation of callbacks."""
     body = (
-        b'{"id":"1234567890","status":"succeeded","message":"","create_time":1781080778802,'
-        b'"update_time":1781080794151}'
+        b'{"id":"1234567890","status":"succeeded","message":"","create_time":1781080778802,"update_time":1781080794151}'
     )
     headers = webhook_headers(SECRET, "9876543210", 1781080794, body)
     assert headers == {

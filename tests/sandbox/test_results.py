@@ -53,8 +53,8 @@ def _lengths(path: Path) -> dict[str, float]:
         assert container.duration is not None
         lengths["container"] = container.duration / av.time_base
         for stream in container.streams:
-            packets = [packet for packet in container.demux(stream) if packet.dts is not None]
-            lengths[stream.type] = float(sum(packet.duration * packet.time_base for packet in packets))
+            packets = [packet for packet in container.demux(stream) if packet.duration]
+            lengths[stream.type] = sum(float(packet.duration * packet.time_base) for packet in packets)
             container.seek(0)
     return lengths
 
@@ -99,8 +99,8 @@ async def test_compressed_sounds_are_mixed_in_place(
     sandbox: Sandbox, clock: HandClock, tmp_path: Path, name: str
 ) -> None:
     """Their encoders' delay does not shift them by more than a frame's worth."""
-    changes = {"sound_file": f"{ORIGIN}/media/{name}", "original_audio_volume": 0}
-    _, result = await _make(sandbox, clock, tmp_path, **changes)
+    sound = f"{ORIGIN}/media/{name}"
+    _, result = await _make(sandbox, clock, tmp_path, sound_file=sound, original_audio_volume=0)
     loud = [index for index, value in enumerate(decode_sound(result)) if abs(value) > 0.1]
     assert loud[0] / 44_100 == pytest.approx(1.0, abs=0.06)
 
@@ -192,9 +192,7 @@ def _as_file(response: httpx.Response) -> Any:
     return io.BytesIO(response.content)
 
 
-async def test_a_link_opens_with_its_signature_for_its_time(
-    sandbox: Sandbox, clock: HandClock, tmp_path: Path
-) -> None:
+async def test_a_link_opens_with_its_signature_for_its_time(sandbox: Sandbox, clock: HandClock, tmp_path: Path) -> None:
     """No signature, another file's and one that has run out are answered 403; the file goes after 30 days."""
     video, _ = await _make(sandbox, clock, tmp_path)
     bare, _, query = video["url"].partition("?")

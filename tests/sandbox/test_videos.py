@@ -40,9 +40,7 @@ def wrong_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("../secret.mp4", "cannot be downloaded"),
     ],
 )
-async def test_videos_that_break_a_rule_are_refused(
-    clock: HandClock, wrong_clips: Path, name: str, said: str
-) -> None:
+async def test_videos_that_break_a_rule_are_refused(clock: HandClock, wrong_clips: Path, name: str, said: str) -> None:
     """HTTP 400 with 1201, and a message that says which rule."""
     with make_sandbox(clock, wrong_clips) as sandbox:
         async with connect(sandbox) as client:
@@ -116,9 +114,7 @@ async def test_samples_stand_in_for_what_cannot_be_fetched(clock: HandClock) -> 
             await buy(client, session_id, sound_file="https://sounds.example/voice.mp3")
 
 
-async def test_faces_are_looked_for_once(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_faces_are_looked_for_once(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three looks at one clip cost one analysis, and give three sessions."""
     from kling_lipsync.sandbox import studio
 

@@ -6,15 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
-import httpx
 import pytest
 import trustme
 from attrs import frozen
 
-from kling_lipsync._transport import HttpTransport
 from kling_lipsync.abc import Body, Request
 from kling_lipsync.errors import AnswerLost, NotSent
-from kling_lipsync.policies import Timeouts
 
 from .serving import Bytes, Connection, answer, post, serving, transport, unused_port
 
@@ -54,7 +51,7 @@ async def test_addresses_that_lead_nowhere(method: str, url: str, why: str) -> N
     assert "secret" not in caught.value.message
 
 
-async def test_a_connection_that_does_not_come_about_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_connection_that_does_not_come_about_in_time() -> None:
     """A TLS handshake that is never answered runs into the connect time-out, and nothing left."""
 
     async def handler(connection: Connection) -> None:
@@ -207,26 +204,3 @@ async def test_a_missing_certificate_file_is_named(monkeypatch: pytest.MonkeyPat
     async with transport() as sender:
         with pytest.raises(NotSent, match="No such file"):
             await sender.send(post("https://127.0.0.1:1/"))
-
-
-async def test_time_outs_of_the_pool() -> None:
-    """A caller's transport that gives up waiting for a connection has sent nothing."""
-
-    def full(request: httpx.Request) -> httpx.Response:
-        raise httpx.PoolTimeout("full")
-
-    sender = HttpTransport(_Unasked(full), timeouts=Timeouts())
-    with pytest.raises(NotSent, match="no connection of the pool came free; allow more connections"):
-        await sender.send(post("http://api.example.com/"))
-
-
-class _Unasked(httpx.AsyncBaseTransport):
-    """Answers without ever asking for the body."""
-
-    def __init__(self, answers: object) -> None:
-        self._answers = answers
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        response = self._answers(request)  # type: ignore[operator]  # a function in every test
-        assert isinstance(response, httpx.Response)
-        return response

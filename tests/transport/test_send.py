@@ -9,7 +9,7 @@ import pytest
 from kling_lipsync.abc import Request
 from kling_lipsync.errors import AnswerLost
 
-from .serving import Connection, Handler, always, answer, dripping, once, post, serving, silent, transport, unused_port
+from .serving import Connection, Handler, always, answer, dripping, once, post, serving, silent, transport
 
 pytestmark = pytest.mark.anyio
 
@@ -215,4 +215,3 @@ async def test_a_connection_closed_as_the_next_request_leaves_loses_it_and_the_p
         with pytest.raises(AnswerLost):
             await sender.send(post(server.url))
         assert server.connections == 1
-    assert unused_port() != server.port
