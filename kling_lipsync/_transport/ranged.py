@@ -66,10 +66,12 @@ async def _exactly(response: httpx.Response, place: str, length: int) -> bytes:
 
 
 async def _up_to(response: httpx.Response, most: int) -> bytes:
+    """The first bytes of the body; one of just that length is read to its end, which keeps its connection usable."""
     read = bytearray()
+    ends_there = content_length(response) == most
     async with aclosing(raw_pieces(response)) as pieces:
         async for piece in pieces:
             read += piece
-            if len(read) >= most:
+            if len(read) > most or (len(read) == most and not ends_there):
                 break
     return bytes(read[:most])

@@ -79,7 +79,7 @@ class Tally:
         """All of it in one line, at the moment ``now`` (monotonic seconds)."""
         parts = [f"{self.done}/{self.total} jobs", *self._by_status(), f"{self.running} running", units(self.spent)]
         rate = self.rate(now)
-        if rate is not None:
+        if rate is not None and self.done < self.total:
             parts += [f"{rate * 60:.1f} a minute", f"{span((self.total - self.done) / rate)} to go"]
         return ", ".join(parts)
 

@@ -73,6 +73,8 @@ async def run(
         Fetch the results of the manifest's jobs into this folder.
     """
     output.set_up()
+    if jobs is None and not single.given:
+        raise ConfigurationError("give a manifest (.csv or .jsonl), or --video and --audio for one job")
     client = account.client()
     if jobs is None:
         _refuse("a manifest", [*_given(download=download), *_given(limit=choice.limit, only=choice.only)])

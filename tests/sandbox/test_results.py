@@ -53,8 +53,8 @@ def _lengths(path: Path) -> dict[str, float]:
         assert container.duration is not None
         lengths["container"] = container.duration / av.time_base
         for stream in container.streams:
-            packets = [packet for packet in container.demux(stream) if packet.duration]
-            lengths[stream.type] = sum(float(packet.duration * packet.time_base) for packet in packets)
+            ticks = sum(packet.duration or 0 for packet in container.demux(stream))
+            lengths[stream.type] = float(ticks * (stream.time_base or 0))
             container.seek(0)
     return lengths
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import anyio
 import httpx
 import pytest
 
@@ -155,8 +156,6 @@ async def test_a_foreign_transport_that_knows_no_time_outs_is_bounded_too() -> N
 
     class Endless(httpx.AsyncByteStream):
         async def __aiter__(self) -> AsyncIterator[bytes]:
-            import anyio
-
             while True:
                 yield b"x"
                 await anyio.sleep(0.01)

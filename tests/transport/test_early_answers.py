@@ -61,7 +61,8 @@ async def test_an_answer_in_the_midst_of_the_upload_is_read(
 ) -> None:
     """The refusal is given back, so that the caller learns why and does not upload it all again."""
     context = _trusted(tmp_path, monkeypatch) if tls else None
-    async with serving(handler, context) as server, transport(write=0.5) as sender:
+    patience = 0.2 if handler is answers_and_reads_no_more else 60.0
+    async with serving(handler, context) as server, transport(write=patience) as sender:
         response = await sender.send(post(server.url, LARGE))
         assert (response.status, response.body) == (413, b"too large")
     assert (server.connections, len(server.heads)) == (1, 1)

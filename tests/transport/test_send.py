@@ -131,8 +131,8 @@ LOSSES: dict[str, Handler] = {
     "closes-in-a-chunk": once(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nhalf"),
     "speaks-no-http": once(b"220 mail.example.com ESMTP\r\n\r\n"),
     "is-silent": silent,
-    "drips-its-head": dripping(b"HTTP/1.1 200 OK\r\nX: ", b"x", 0.02),
-    "drips-its-body": dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"x", 0.02),
+    "drips-its-head": dripping(b"HTTP/1.1 200 OK\r\nX: ", b"x", 0.01),
+    "drips-its-body": dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"x", 0.01),
 }
 
 
@@ -141,9 +141,9 @@ LOSSES: dict[str, Handler] = {
 async def test_what_goes_wrong_after_the_request_left_loses_the_answer(handler: Handler, method: str) -> None:
     """Once the server has the request it may have acted; the request is seen once and never sent again."""
     async with serving(handler) as server, transport() as sender:
-        request = post(server.url + "/v1?token=secret", read_timeout=0.15)
+        request = post(server.url + "/v1?token=secret", read_timeout=0.05)
         if method == "GET":
-            request = Request(method="GET", url=request.url, read_timeout=0.15)
+            request = Request(method="GET", url=request.url, read_timeout=0.05)
         with pytest.raises(AnswerLost) as caught:
             await sender.send(request)
     assert (server.connections, len(server.heads)) == (1, 1)
