@@ -21,6 +21,7 @@ from ._workflow.context import Context, Settings
 from ._workflow.desk import Desk
 from ._workflow.inspect import CheckReport, inspect_job
 from ._workflow.recorder import Observer, Recorder
+from ._workflow.remote import RemoteLook
 from ._workflow.sessions import Sessions
 from ._workflow.settings_of import settings_of
 from ._workflow.slots import Slots
@@ -102,6 +103,7 @@ class Coordinator(_Reader):
         super().__init__(_journal(journal, client))
         self._client = client.paced_by(GcraPacer(limits.requests_per_second, self._clock))
         self._poll = poll
+        self._remote = RemoteLook(client.read_range) if remote else None
         self._limits = limits
         self._slots = Slots(limits.running_tasks, self._clock)
         self._breaker = Breaker(max_failures=max_failures)
@@ -115,7 +117,6 @@ class Coordinator(_Reader):
         self._settings = Settings(
             download_to=Path(download_to) if download_to is not None else None,
             fit=fit,
-            remote=remote,
             reconcile_grace=reconcile_grace,
             retry_failed=retry_failed,
             retry_in_doubt=retry_in_doubt,
@@ -199,6 +200,7 @@ class Coordinator(_Reader):
             breaker=self._breaker,
             sessions=Sessions(self._client, self._journal, self._clock, group),
             watcher=Watcher(self._client, self._recorder, self._poll, self._clock),
+            remote=self._remote,
             settings=self._settings,
             clock=self._clock,
         )
@@ -231,6 +233,7 @@ async def check(
     profile = gateway if isinstance(gateway, Gateway) else load_gateway(gateway)
     transport = HttpTransport(None, timeouts=Timeouts())
     try:
-        return await inspect_job(job, profile, fit=fit, read_range=transport.read_range if remote else None)
+        look = RemoteLook(transport.read_range) if remote else None
+        return await inspect_job(job, profile, fit=fit, remote=look)
     finally:
         await transport.aclose()

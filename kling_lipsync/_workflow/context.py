@@ -12,6 +12,7 @@ from ..client import KlingClient
 from ..policies import RetryPolicy
 from .breaker import Breaker
 from .recorder import Recorder
+from .remote import RemoteLook
 from .sessions import Sessions
 from .slots import Slots
 from .watcher import Watcher
@@ -23,7 +24,6 @@ class Settings:
 
     download_to: Path | None = None
     fit: bool = False
-    remote: bool = True
     reconcile_grace: float = 30.0
     retry_failed: bool = False
     retry_in_doubt: bool = False
@@ -42,6 +42,7 @@ class Context:
     breaker: Breaker
     sessions: Sessions
     watcher: Watcher
+    remote: RemoteLook | None
     settings: Settings
     clock: Clock
 

@@ -4,31 +4,22 @@ price.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
-import anyio
 import anyio.to_thread
 from attrs import frozen
 
 from .._checks import ONE_STEP, TWO_STEP, Contract, SoundFacts, VideoFacts, find_problems, make_plan, worst_case_units
-from .._media import ByteRange, MediaInfo, UnreadableMedia, probe, probe_bytes, probe_file
-from ..errors import DownloadError, InvalidJob
+from .._media import MediaInfo, UnreadableMedia, probe_bytes, probe_file
+from ..errors import InvalidJob
 from ..gateways import Gateway
 from ..models import Audio, Job, Plan, Prices, Problem, Speech, Verdict, Video, worst_verdict
-
-logger = logging.getLogger("kling_lipsync")
-
-ReadRange = Callable[[str, int, int], Awaitable[tuple[bytes, int | None]]]
-"""A ranged read of a URL: (url, start, length) to its bytes and the file's size."""
+from .remote import RemoteLook
 
 T = TypeVar("T")
-
-REMOTE_PATIENCE = 20.0
-"""Seconds for all looks at one remote file; a slow host leaves its facts unknown."""
 
 LARGEST_WALK = 5 * 1024 * 1024
 """A sound above Kling's 5 MB is refused by its size alone; its frames are not walked."""
@@ -55,15 +46,15 @@ def contract_of(gateway: Gateway) -> Contract:
 
 
 async def inspect_job(
-    job: Job, gateway: Gateway, *, fit: bool, read_range: ReadRange | None, threads: bool = True
+    job: Job, gateway: Gateway, *, fit: bool, remote: RemoteLook | None, threads: bool = True
 ) -> CheckReport:
     """The job checked against Kling's limits; nothing is sent to Kling.
 
-    ``read_range`` looks into remote files; ``None`` leaves them unknown. ``threads`` moves file reading off the event
+    ``remote`` looks into remote files; ``None`` leaves them unknown. ``threads`` moves file reading off the event
     loop.
     """
-    video, found_video = await _video_facts(job.video, read_range)
-    sound, found_sound = await _sound_facts(job.audio, read_range, threads)
+    video, found_video = await _video_facts(job.video, remote)
+    sound, found_sound = await _sound_facts(job.audio, remote, threads)
     contract = contract_of(gateway)
     problems = [*found_video, *found_sound, *find_problems(job, video, sound, contract)]
     plan = None
@@ -98,11 +89,11 @@ def _first_plan(job: Job, video: VideoFacts, sound: SoundFacts, fit: bool) -> tu
     return plan, ()
 
 
-async def _video_facts(video: Video, read_range: ReadRange | None) -> tuple[VideoFacts, list[Problem]]:
+async def _video_facts(video: Video, remote: RemoteLook | None) -> tuple[VideoFacts, list[Problem]]:
     known = VideoFacts(duration_ms=video.duration_ms)
-    if video.url is None or read_range is None or not _is_web(video.url):
+    if video.url is None or remote is None or not _is_web(video.url):
         return known, []
-    info, problems = await _probe_remote(video.url, read_range, "video")
+    info, problems = await remote.probe(video.url, "video")
     if info is None:
         return known, problems
     return VideoFacts(
@@ -115,7 +106,7 @@ async def _video_facts(video: Video, read_range: ReadRange | None) -> tuple[Vide
 
 
 async def _sound_facts(
-    audio: Audio | Speech, read_range: ReadRange | None, threads: bool
+    audio: Audio | Speech, remote: RemoteLook | None, threads: bool
 ) -> tuple[SoundFacts, list[Problem]]:
     if isinstance(audio, Speech):
         return SoundFacts(), []
@@ -125,8 +116,8 @@ async def _sound_facts(
         return await _in_thread(threads, _local_sound, audio.path)
     if audio.data is not None:
         return await _in_thread(threads, _sound_in_memory, audio.data)
-    if audio.url is not None and read_range is not None and _is_web(audio.url):
-        info, problems = await _probe_remote(audio.url, read_range, "sound")
+    if audio.url is not None and remote is not None and _is_web(audio.url):
+        info, problems = await remote.probe(audio.url, "sound")
     if info is None:
         return SoundFacts(duration_ms=audio.duration_ms), problems
     return _facts_of(info), problems
@@ -161,32 +152,6 @@ def _sound_in_memory(data: bytes) -> tuple[SoundFacts, list[Problem]]:
 
 def _unreadable(what: str, message: str) -> Problem:
     return Problem(f"{what}-readable", f"{message}; give an mp3, wav, m4a or aac file")
-
-
-async def _probe_remote(url: str, read_range: ReadRange, what: str) -> tuple[MediaInfo | None, list[Problem]]:
-    try:
-        with anyio.fail_after(REMOTE_PATIENCE):
-            return await _drive(probe(None), url, read_range), []
-    except TimeoutError:
-        why = f"its host did not answer within {REMOTE_PATIENCE:.0f} s"
-    except DownloadError as error:
-        why = str(error)
-    except UnreadableMedia as error:
-        advice = f"give the URL of the {what} itself, or skip this look (remote=False, --no-remote)"
-        return None, [Problem(f"{what}-readable", f"what the {what}'s URL gives is no {what}: {error}; {advice}")]
-    message = f"the {what} could not be looked at from here: {why}; make sure that Kling can fetch it"
-    return None, [Problem(f"{what}-readable", message, Verdict.UNKNOWN)]
-
-
-async def _drive(prober: Generator[ByteRange, bytes, MediaInfo], url: str, read_range: ReadRange) -> MediaInfo:
-    try:
-        wanted = next(prober)
-        while True:
-            data, _size = await read_range(url, wanted.start, wanted.length)
-            wanted = prober.send(data)
-    except StopIteration as end:
-        info: MediaInfo = end.value
-        return info
 
 
 async def _in_thread(threads: bool, function: Callable[..., T], *args: object) -> T:

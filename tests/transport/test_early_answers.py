@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import ssl
-from pathlib import Path
-
 import anyio
 import pytest
-import trustme
 
+from .conftest import Authority
 from .serving import Connection, Handler, answer, post, serving, transport
 
 pytestmark = pytest.mark.anyio
@@ -56,11 +53,9 @@ HANDLERS: dict[str, Handler] = {
 
 @pytest.mark.parametrize("handler", HANDLERS.values(), ids=HANDLERS)
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
-async def test_an_answer_in_the_midst_of_the_upload_is_read(
-    handler: Handler, tls: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_answer_in_the_midst_of_the_upload_is_read(handler: Handler, tls: bool, authority: Authority) -> None:
     """The refusal is given back, so that the caller learns why and does not upload it all again."""
-    context = _trusted(tmp_path, monkeypatch) if tls else None
+    context = authority.server_tls() if tls else None
     patience = 0.2 if handler is answers_and_reads_no_more else 60.0
     async with serving(handler, context) as server, transport(write=patience) as sender:
         response = await sender.send(post(server.url, LARGE))
@@ -87,12 +82,3 @@ async def test_a_connection_that_answered_early_carries_no_other_request() -> No
         assert (await sender.send(post(server.url, LARGE))).body == b"first"
         assert (await sender.send(post(server.url, b"{}"))).body == b"second"
     assert server.connections == 2
-
-
-def _trusted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(folder / "authority.pem")
-    monkeypatch.setenv("SSL_CERT_FILE", str(folder / "authority.pem"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    return context

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import ssl
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,8 @@ from attrs import frozen
 from kling_lipsync.abc import Body, Request
 from kling_lipsync.errors import AnswerLost, NotSent
 
-from .serving import Bytes, Connection, answer, post, serving, transport, unused_port
+from .conftest import Authority
+from .serving import Bytes, Connection, always, answer, post, serving, transport, unused_port
 
 pytestmark = pytest.mark.anyio
 
@@ -172,30 +172,17 @@ async def test_a_key_that_cannot_go_into_a_header_is_not_shown(method: str) -> N
     assert "sk-secret" not in "".join(traceback.format_exception(caught.value))
 
 
-async def test_certificates_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An authority that SSL_CERT_FILE names is trusted; another one is not, and its server gets no request."""
-    good, bad = trustme.CA(), trustme.CA()
-    good.cert_pem.write_to_path(tmp_path / "authority.pem")
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
-
-    async def handler(connection: Connection) -> None:
-        await connection.request()
-        await connection.send(answer(b"trusted"))
-
+async def test_certificates_are_checked(authority: Authority) -> None:
+    """The authority that SSL_CERT_FILE names is trusted; another one is not, and its server gets no request."""
     async with transport() as sender:
-        async with serving(handler, _server_tls(good, "127.0.0.1")) as server:
+        async with serving(always(answer(b"trusted")), authority.server_tls()) as server:
             assert (await sender.send(post(server.url))).body == b"trusted"
-        for authority, name in ((bad, "127.0.0.1"), (good, "other.example.com")):
-            async with serving(handler, _server_tls(authority, name)) as server:
+        stranger = Authority(trustme.CA(), authority.file)
+        for context in (stranger.server_tls(), authority.server_tls("other.example.com")):
+            async with serving(always(answer(b"x")), context) as server:
                 with pytest.raises(NotSent, match="certificate verify failed"):
                     await sender.send(post(server.url))
                 assert server.heads == []
-
-
-def _server_tls(authority: trustme.CA, name: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(name).configure_cert(context)
-    return context
 
 
 async def test_a_missing_certificate_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

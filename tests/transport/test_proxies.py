@@ -1,17 +1,14 @@
 from __future__ import annotations
 
-import ssl
-from pathlib import Path
-
 import anyio
 import httpx
 import pytest
-import trustme
 from httpx._utils import get_environment_proxies
 
 from kling_lipsync._transport.proxies import environment_proxies
 from kling_lipsync.errors import NotSent
 
+from .conftest import Authority
 from .serving import Connection, always, answer, post, serving, transport
 
 SETTINGS: list[dict[str, str]] = [
@@ -48,13 +45,10 @@ async def test_a_plain_request_goes_through_the_proxy(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.anyio
-async def test_an_encrypted_request_goes_through_a_tunnel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_encrypted_request_goes_through_a_tunnel(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The proxy sees the host alone, and the certificate is the server's."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
 
     async def tunnel(connection: Connection) -> None:
         head = await connection.head()
@@ -66,7 +60,7 @@ async def test_an_encrypted_request_goes_through_a_tunnel(tmp_path: Path, monkey
             await _pass_on(onward, connection.stream)
             both.cancel_scope.cancel()
 
-    async with serving(always(answer(b"secret film")), context) as server, serving(tunnel) as proxy:
+    async with serving(always(answer(b"secret film")), authority.server_tls()) as server, serving(tunnel) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         async with transport() as sender:
             request = post(server.url + "/v1?token=secret", headers={"Authorization": "Bearer key"})

@@ -116,8 +116,9 @@ async def test_a_host_that_lets_it_drip_is_given_up() -> None:
 
 async def test_redirects_are_followed() -> None:
     """As a download does."""
-    async with serving(parts) as server, transport() as sender:
-        async with serving(always(answer(status="307 Moved", headers={"Location": server.url}))) as first:
+    async with serving(parts) as server:
+        moved = answer(status="307 Moved", headers={"Location": server.url})
+        async with serving(always(moved)) as first, transport() as sender:
             assert await sender.read_range(first.url, 3, 5) == (FILM[3:8], len(FILM))
     assert first.heads[0].headers["range"] == "bytes=3-7"
 

@@ -55,10 +55,13 @@ async def test_connections_are_used_again() -> None:
 
 async def test_many_requests_wait_for_few_connections() -> None:
     """A wait for a free connection is no failure, however many wait."""
-    async with serving(always(answer(b"x"))) as server, transport(connections=2) as sender:
-        async with anyio.create_task_group() as group:
-            for _ in range(40):
-                group.start_soon(sender.send, post(server.url))
+    async with (
+        serving(always(answer(b"x"))) as server,
+        transport(connections=2) as sender,
+        anyio.create_task_group() as group,
+    ):
+        for _ in range(40):
+            group.start_soon(sender.send, post(server.url))
     assert len(server.heads) == 40
     assert server.connections <= 2
 
@@ -66,8 +69,9 @@ async def test_many_requests_wait_for_few_connections() -> None:
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"])
 async def test_a_redirect_is_returned_and_not_followed(status: str) -> None:
     """The key never reaches the host that a redirect names."""
-    async with serving(always(answer())) as other, transport() as sender:
-        async with serving(always(answer(status=status, headers={"Location": other.url + "/x"}))) as server:
+    async with serving(always(answer())) as other:
+        moved = answer(status=status, headers={"Location": other.url + "/x"})
+        async with serving(always(moved)) as server, transport() as sender:
             response = await sender.send(post(server.url, headers={"Authorization": "Bearer key"}))
     assert response.status == int(status[:3])
     assert response.headers["location"] == other.url + "/x"
