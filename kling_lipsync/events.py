@@ -229,7 +229,15 @@ class TaskFound(Event):
 
 @frozen(kw_only=True)
 class TaskAbsent(Event):
-    """A thorough look proved that the attempt's task does not exist: it may be created under the same external id."""
+    """A thorough look proved that the attempt's task does not exist: the same attempt intends again, under the same
+    id."""
+
+    slot = False
+
+    @property
+    def reserves(self) -> Decimal | None:
+        """Nothing is reserved any more."""
+        return NOTHING
 
 
 @frozen(kw_only=True)

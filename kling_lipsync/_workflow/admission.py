@@ -46,7 +46,8 @@ class Admission:
     async def enter(self) -> Place:
         """A place for one more job, as soon as there is one."""
         while not self._has_room():
-            self._changed = anyio.Event()
+            if self._changed.is_set():
+                self._changed = anyio.Event()
             await self._changed.wait()
         self.preparing += 1
         self.inside += 1

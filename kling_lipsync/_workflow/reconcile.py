@@ -40,7 +40,7 @@ class Found:
 
 
 async def reconcile(context: Context, job: Job, state: JobState) -> Event:
-    """``TaskFound``, ``TaskAbsent`` (it may be created again under the same external id) or ``DoubtRemains``."""
+    """``TaskFound``, ``TaskAbsent`` (it may be intended again under the same external id) or ``DoubtRemains``."""
     first = context.clock.monotonic()
     failures = 0
     while True:

@@ -68,7 +68,8 @@ class Recorder:
             event,
             after=before.version,
             outcome=draft.outcome(ticket.job.meta if ticket.job else None),
-            slots=self.slots.journal_ceiling,
+            # Only a new task asks for a slot; one that was found runs already.
+            slots=self.slots.journal_ceiling if isinstance(event, CreateIntended) else None,
             budget=self.budget,
         )
         self.first_seq = self.first_seq or recorded.seq

@@ -52,7 +52,7 @@ TRANSITIONS: Mapping[tuple[Step, str], Step] = {
     (Step.CREATE, "CreateUnanswered"): Step.RECONCILE,
     (Step.CREATE, "SessionExpired"): Step.IDENTIFY,
     (Step.RECONCILE, "TaskFound"): Step.WATCH,
-    (Step.RECONCILE, "TaskAbsent"): Step.CREATE,
+    (Step.RECONCILE, "TaskAbsent"): Step.INTEND,
     (Step.RECONCILE, "DoubtRemains"): Step.RECONCILE,
     (Step.RECONCILE, "SlotPresumedFree"): Step.RECONCILE,
     (Step.WATCH, "SlotPresumedFree"): Step.WATCH,
@@ -88,7 +88,6 @@ _STATUS: Mapping[str, Status] = {
     "CreateIntended": Status.IN_DOUBT,
     "CreateUnanswered": Status.IN_DOUBT,
     "DoubtRemains": Status.IN_DOUBT,
-    "TaskAbsent": Status.IN_DOUBT,
     "TaskCreated": Status.RUNNING,
     "TaskFound": Status.RUNNING,
 }

@@ -97,10 +97,10 @@ async def check(
     gateway = account.profile()
     selection = choice.of(jobs)
     sums = _Sums()
+    kept = await _kept(journal, selection)
     if not json:
         say(aligned(("KEY", "VERDICT", "UNITS", "VIDEO", "SOUND", "PLAN"), _WIDTHS))
     async with _looking(no_remote) as remote:
-        kept = await _kept(journal, selection)
         inspect = partial(inspect_job, gateway=gateway, fit=fit, remote=remote)
         async for window in in_windows(inspect, selection, _AT_ONCE):
             rows = await kept.rows_of([job.key for job, _ in window]) if kept else {}

@@ -173,6 +173,7 @@ def test_a_video_of_kling_is_judged_by_its_length_alone() -> None:
     job = a_job(video=Video.from_id("823417"))
     assert findings(job, video=VideoFacts()) == {"video-duration": UNKNOWN}
     assert findings(job, video=VideoFacts(duration_ms=60_001)) == {"video-duration": FAIL}
+    assert findings(job, video=VideoFacts(container="avi", duration_ms=5_000, width=960, height=540, size=1)) == {}
     assert findings(a_job(video=Video.from_id("823417", 5_000)), video=VideoFacts()) == {}
 
 

@@ -113,6 +113,15 @@ def test_fitting_moves_a_given_insertion_until_it_meets_the_face(insert: int, mo
     assert plan == Plan(0, 3_960, moved)
 
 
+@pytest.mark.parametrize(
+    ("insert", "plan"), [(None, Plan(0, 8_000, 0)), (5_000, Plan(0, 3_000, 5_000)), (0, Plan(0, 8_000, 0))]
+)
+def test_trimming_leaves_no_margin_where_the_face_needs_each_ms(insert: int | None, plan: Plan) -> None:
+    """With a face seen in the last 2 s alone the sound goes on to the very end of the video."""
+    times = {} if insert is None else {"sound_insert_ms": insert}
+    assert planned(a_face(6_000, 8_000), video=8_000, sound=20_000, fit=True, **times) == plan
+
+
 def test_fitting_trusts_a_given_end_where_the_sound_is_not_known() -> None:
     """A sound of unknown length is taken to reach as far as the job says, and no further."""
     assert planned(video=8_000, sound=None, fit=True, sound_end_ms=3_000, sound_start_ms=2_000) == Plan(1_000, 3_000, 0)
@@ -183,21 +192,25 @@ class World:
         return (Plan(start, end, insert) for start in starts for end in ends for insert in inserts)
 
 
-def worlds(step: int, most: int = 6_000) -> st.SearchStrategy[World]:
-    """Small worlds whose times are multiples of ``step``, the impossible among them."""
-    times = st.integers(-1, most // step).map(lambda number: number * step)
+@st.composite
+def worlds(draw: st.DrawFn, step: int, most: int = 6_000) -> World:
+    """Small worlds whose times are multiples of ``step``: the impossible among them, and many that just fit."""
+    times = st.none() | st.integers(-1, most // step).map(lambda number: number * step)
     lengths = st.integers(1, most // step).map(lambda number: number * step)
     long_enough = st.integers(LEAST // step, most // step).map(lambda number: number * step)
-    faces = st.tuples(lengths.map(lambda start: start - step), long_enough).map(lambda pair: (pair[0], sum(pair)))
-    given_or_not = st.none() | times
-    return st.builds(
-        World,
-        start=given_or_not,
-        end=given_or_not,
-        insert=given_or_not,
-        video=st.none() | lengths | long_enough,
-        sound=st.none() | lengths | long_enough,
-        face=st.none() | faces,
+    video = draw(st.none() | lengths | long_enough)
+    start = draw(lengths) - step
+    stretches = st.just(LEAST) | long_enough | lengths
+    if video is not None:
+        start = draw(st.sampled_from([start, max(0, video - LEAST), 0]))
+    face = draw(st.none() | stretches.map(lambda length: (start, start + length)))
+    return World(
+        start=draw(times),
+        end=draw(times),
+        insert=draw(times),
+        video=video,
+        sound=draw(st.none() | lengths | long_enough),
+        face=face,
     )
 
 

@@ -170,6 +170,8 @@ def test_times_are_whole_numbers(name: str, value: Any, fit: bool) -> None:
     [
         ({"meta": {"shot": LONE}}, "meta"),
         ({"meta": {LONE: "1"}}, "meta"),
+        ({"meta": {"first": "\ud800"}}, "meta"),
+        ({"meta": {"last": "\udfff"}}, "meta"),
         ({"scene": LONE}, "scene"),
         ({"audio": a_text(f"Hello{LONE}")}, "text"),
     ],
@@ -183,7 +185,7 @@ def test_half_characters_are_refused(changes: dict[str, Any], field: str) -> Non
 
 def test_whole_characters_pass() -> None:
     """Text beyond the basic plane is no half character."""
-    assert findings(a_job(scene="\N{GRINNING FACE}", meta={"шот": "一"})) == {}
+    assert findings(a_job(scene="\ud7ff\ue000\N{GRINNING FACE}", meta={"szene": "größe"})) == {}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 import zlib
 
 import anyio
@@ -109,6 +110,21 @@ async def test_an_answer_that_cannot_be_taken_is_lost(data: bytes, why: str) -> 
         with pytest.raises(AnswerLost, match=why):
             await sender.send(post(server.url, largest_answer=1000))
     assert len(server.heads) == 1
+
+
+async def test_a_bomb_is_not_unpacked() -> None:
+    """No more of it is ever in memory than may be taken."""
+    async with serving(always(answer(BOMB, headers=PACKED))) as server, transport() as sender:
+        with pytest.raises(AnswerLost):
+            await sender.send(post(server.url, largest_answer=1000))
+        tracemalloc.start()
+        try:
+            with pytest.raises(AnswerLost):
+                await sender.send(post(server.url, largest_answer=1000))
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 2_000_000
 
 
 async def test_an_answer_of_the_largest_size_is_taken() -> None:

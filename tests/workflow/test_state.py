@@ -84,10 +84,10 @@ def test_every_fact_has_a_row_and_every_row_a_fact() -> None:
     assert {type(event) for event in SAMPLES} == set(ev.EVENTS.values())
 
 
-def test_create_is_reached_from_an_intent_or_a_proof_of_absence_only() -> None:
-    """There is no other way to the step that costs money."""
+def test_create_is_reached_from_an_intent_only() -> None:
+    """There is no other way to the step that costs money, so an intent is on disk before every create."""
     ways = {(step, row) for (step, row), target in TRANSITIONS.items() if target is Step.CREATE}
-    assert ways == {(Step.INTEND, "CreateIntended"), (Step.RECONCILE, "TaskAbsent")}
+    assert ways == {(Step.INTEND, "CreateIntended")}
 
 
 def test_an_unanswered_create_leads_to_a_look_only() -> None:
@@ -133,6 +133,13 @@ def test_a_doubt_keeps_its_slot_and_its_money() -> None:
     assert (state.holds_slot, state.reserved, state.paused) == (True, 1, True)
     lent = state.apply(ev.SlotPresumedFree())
     assert (lent.holds_slot, lent.reserved, lent.status) == (False, 1, Status.IN_DOUBT)
+
+
+def test_a_proof_of_absence_gives_slot_and_money_back_and_keeps_the_attempt() -> None:
+    """The same attempt intends again; it waits for a slot as any other job does."""
+    state = after(*HAPPY[:5], ev.CreateUnanswered(error=ERROR), ev.TaskAbsent())
+    assert (state.next_step, state.holds_slot, state.reserved, state.attempt) == (Step.INTEND, False, 0, 1)
+    assert state.external_task_id == "kl-1"
 
 
 def test_a_new_attempt_knows_nothing_of_the_old_one_but_its_cost() -> None:
