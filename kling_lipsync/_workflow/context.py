@@ -48,8 +48,18 @@ class Context:
 
 
 def external_id(journal_id: str, key: str, attempt: int) -> str:
-    """The external task id of one attempt: a letter first, since a gateway reads leading digits as its own row
-    number.
+    """The external task id of one attempt, the same whenever it is asked for: it begins with the journal's own mark.
+
+    A letter comes first, since a gateway reads leading digits as its own row number.
     """
-    digest = hashlib.sha256(f"{journal_id}\n{key}".encode()).hexdigest()[:24]
-    return f"kl-{digest}" if attempt == 1 else f"kl-{digest}-r{attempt}"
+    first = f"{journal_mark(journal_id)}{_digest(journal_id, key)[:20]}"
+    return first if attempt == 1 else f"{first}-r{attempt}"
+
+
+def journal_mark(journal_id: str) -> str:
+    """What the external ids of a journal begin with, and those of no other."""
+    return f"kl-{_digest(journal_id)[:10]}-"
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

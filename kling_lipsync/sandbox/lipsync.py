@@ -7,10 +7,11 @@ from typing import Any
 
 from kling_lipsync.sandbox import answers, validation
 from kling_lipsync.sandbox.model import Family, Order, Session, Sound
+from kling_lipsync.sandbox.naming import file_name
 from kling_lipsync.sandbox.pictures import cut_face
 from kling_lipsync.sandbox.probe import check_sound, check_video
 from kling_lipsync.sandbox.refusals import wrong
-from kling_lipsync.sandbox.shelf import Recipe, content_key, file_name
+from kling_lipsync.sandbox.shelf import Recipe
 from kling_lipsync.sandbox.site import Call, Site
 from kling_lipsync.sandbox.world import IDENTIFY_UNITS
 
@@ -37,7 +38,7 @@ async def identify(site: Site, call: Call) -> dict[str, Any]:
 def _offer_pictures(site: Site, session: Session) -> None:
     gone_at = session.created_at + site.settings.asset_lifetime
     for face in session.faces:
-        file = file_name(".jpg", content_key(session.video.path), face.stretch)
+        file = file_name(".jpg", session.video.facts, face.stretch)
         make = partial(cut_face, session.video.path, face.stretch)
         site.studio.offer(face.image, Recipe(file=file, make=make, gone_at=gone_at))
 

@@ -30,8 +30,9 @@ class Family(Enum):
 
 @frozen(kw_only=True)
 class VideoFacts:
-    """What was measured of a video file."""
+    """What was measured of a video file; ``key`` stands for its content."""
 
+    key: str
     format: str
     size_bytes: int
     duration_ms: int
@@ -42,8 +43,9 @@ class VideoFacts:
 
 @frozen(kw_only=True)
 class SoundFacts:
-    """What was measured of a sound file: ``format`` is one of mp3, wav, m4a, aac."""
+    """What was measured of a sound file: ``format`` is one of mp3, wav, m4a, aac; ``key`` stands for its content."""
 
+    key: str
     format: str
     size_bytes: int
     duration_ms: int

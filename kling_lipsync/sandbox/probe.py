@@ -10,6 +10,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from kling_lipsync.sandbox.model import SoundFacts, VideoFacts
+from kling_lipsync.sandbox.naming import content_key
 from kling_lipsync.sandbox.refusals import wrong
 
 MIB = 1024 * 1024
@@ -37,6 +38,7 @@ def read_video(path: Path) -> VideoFacts:
                 raise wrong("video: the file holds no picture")
             stream = container.streams.video[0]
             return VideoFacts(
+                key=content_key(path),
                 format=container.format.name,
                 size_bytes=path.stat().st_size,
                 duration_ms=_header_duration_ms(container),
@@ -80,7 +82,7 @@ def read_sound(path: Path) -> SoundFacts:
             duration_ms = _packets_ms(container, container.streams.audio[0])
     except (av.error.FFmpegError, IndexError) as error:
         raise wrong("Audio format is invalid") from error
-    return SoundFacts(format=name, size_bytes=path.stat().st_size, duration_ms=duration_ms)
+    return SoundFacts(key=content_key(path), format=name, size_bytes=path.stat().st_size, duration_ms=duration_ms)
 
 
 def check_sound(facts: SoundFacts, refused_formats: frozenset[str] = frozenset()) -> None:

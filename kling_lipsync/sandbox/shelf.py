@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 import weakref
@@ -119,14 +118,3 @@ class Shelf:
             self._bytes -= self._sizes.pop(oldest)
             self._made.forget(oldest)
             self.path(oldest).unlink(missing_ok=True)
-
-
-def content_key(path: Path) -> str:
-    """A key that changes with a file's content."""
-    about = path.stat()
-    return f"{path}:{about.st_mtime_ns}:{about.st_size}"
-
-
-def file_name(suffix: str, *parts: object) -> str:
-    """A name for a file that follows from these parts alone, by their repr."""
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:40] + suffix

@@ -16,9 +16,10 @@ from kling_lipsync.sandbox.faults import Faults, Stage
 from kling_lipsync.sandbox.fields import Fields
 from kling_lipsync.sandbox.lookup import find_result
 from kling_lipsync.sandbox.model import Order, Task, Video
+from kling_lipsync.sandbox.naming import file_name
 from kling_lipsync.sandbox.refusals import wrong
 from kling_lipsync.sandbox.settings import Settings
-from kling_lipsync.sandbox.shelf import Recipe, content_key, file_name
+from kling_lipsync.sandbox.shelf import Recipe
 from kling_lipsync.sandbox.signing import Links
 from kling_lipsync.sandbox.studio import Fetch, Studio
 from kling_lipsync.sandbox.world import Account, World
@@ -127,7 +128,7 @@ class Site:
         if order.fate is not None:
             return
         make = partial(render.render_result, order.video.path, order.video.facts, order.sound.path, order.mix)
-        parts = content_key(order.video.path), content_key(order.sound.path), order.mix
+        parts = order.video.facts, order.sound.facts, order.mix
         plain = Recipe(
             file=file_name(".mp4", "result", *parts),
             make=make,

@@ -7,7 +7,8 @@ from typing import Any
 
 from kling_lipsync.sandbox import answers, validation
 from kling_lipsync.sandbox.model import SpokenAudio
-from kling_lipsync.sandbox.shelf import Recipe, file_name
+from kling_lipsync.sandbox.naming import file_name
+from kling_lipsync.sandbox.shelf import Recipe
 from kling_lipsync.sandbox.site import Call, Site
 from kling_lipsync.sandbox.speech import speak
 from kling_lipsync.sandbox.world import SPEECH_UNITS

@@ -16,10 +16,11 @@ from attrs import define, field
 
 from kling_lipsync.sandbox.faces import find_faces
 from kling_lipsync.sandbox.model import Sound, SoundFacts, Stretch, VideoFacts
+from kling_lipsync.sandbox.naming import content_key
 from kling_lipsync.sandbox.probe import SOUND_BYTES, VIDEO_BYTES, read_sound, read_video
 from kling_lipsync.sandbox.refusals import wrong
 from kling_lipsync.sandbox.settings import Settings
-from kling_lipsync.sandbox.shelf import Once, Recipe, Shelf, content_key
+from kling_lipsync.sandbox.shelf import Once, Recipe, Shelf
 from kling_lipsync.sandbox.signing import Links
 
 T = TypeVar("T")

@@ -110,7 +110,7 @@ def test_faces_and_their_sheet(line: Line, world: World) -> None:
     page.feed((line.folder / "faces.html").read_text())
     assert len(page.images) == 3
     assert all(image.startswith("data:image/jpeg;base64,") for image in page.images)
-    assert "4000–12020 ms" in page.text
+    assert "4000\N{EN DASH}12020 ms" in page.text
     again = line("faces", path, "--base-url", world.url)
     assert again.out == ended.out
     assert world.stats["requests"]["identify"] == 2

@@ -15,8 +15,8 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a clip of one face over four seconds, sound files, and clips that are wrong."""
     directory = tmp_path_factory.mktemp("media")
     make_video(directory / "clip.mp4", sound=tone(4.0, 440.0))
-    make_video(directory / "silent.mp4")
-    make_video(directory / "empty.mp4", faces=())
+    make_video(directory / "silent.mp4", rate=10)
+    make_video(directory / "empty.mp4", faces=(), rate=2)
     make_sound(directory / "tone.wav", tone(3.0, 1000.0))
     make_sound(directory / "tone.mp3", tone(3.0, 1000.0), "libmp3lame")
     make_sound(directory / "tone.m4a", tone(3.0, 1000.0), "aac")

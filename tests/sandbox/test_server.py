@@ -11,7 +11,8 @@ import anyio
 import httpx
 import pytest
 
-from kling_lipsync.sandbox import Fault, Sandbox, Settings, serve
+from kling_lipsync.sandbox import Fault, FetchFailed, Sandbox, Settings, serve
+from kling_lipsync.sandbox.studio import fetch_by_http
 
 from .making import CREATE, IDENTIFY, KEY
 
@@ -170,3 +171,20 @@ async def test_callbacks_are_posted_by_the_server(media: Path) -> None:
         with anyio.fail_after(10):
             while sandbox.stats()["callbacks"] != {"sent": 0, "failed": 2}:
                 await anyio.sleep(0.02)
+
+
+async def test_urls_of_others_are_fetched_over_http(media: Path, tmp_path: Path) -> None:
+    """What is there arrives whole; what is missing, too long, closed or no address is `FetchFailed`."""
+    into = tmp_path / "fetched"
+    async with _served(media) as (_, client):
+        origin = str(client.base_url).rstrip("/")
+        await fetch_by_http(f"{origin}/media/tone.wav", into, 1_000_000)
+        assert into.read_bytes() == (media / "tone.wav").read_bytes()
+        with pytest.raises(FetchFailed, match="longer than 1000 bytes"):
+            await fetch_by_http(f"{origin}/media/tone.wav", into, 1000)
+        with pytest.raises(FetchFailed, match="404"):
+            await fetch_by_http(f"{origin}/media/nothing", into, 1000)
+    with pytest.raises(FetchFailed):
+        await fetch_by_http(f"{origin}/media/tone.wav", into, 1000)
+    with pytest.raises(FetchFailed):
+        await fetch_by_http("http://[", into, 1000)

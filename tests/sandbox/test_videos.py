@@ -28,12 +28,12 @@ pytestmark = pytest.mark.anyio
 def wrong_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Clips that break one rule each."""
     directory = tmp_path_factory.mktemp("wrong")
-    make_video(directory / "short.mp4", seconds=1.9)
+    make_video(directory / "short.mp4", seconds=1.9, rate=10)
     make_video(directory / "long.mp4", seconds=61, rate=1)
-    make_video(directory / "narrow.mp4", size=(480, 720))
-    make_video(directory / "wide.mp4", size=(2560, 1080))
-    make_video(directory / "odd.mp4", size=(960, 600))
-    make_video(directory / "clip.mkv")
+    make_video(directory / "narrow.mp4", size=(480, 720), rate=2)
+    make_video(directory / "wide.mp4", size=(2560, 1080), rate=2)
+    make_video(directory / "odd.mp4", size=(960, 600), rate=2)
+    make_video(directory / "clip.mkv", rate=2)
     (directory / "text.mp4").write_text("this is no video")
     return directory
 

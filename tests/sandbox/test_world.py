@@ -20,8 +20,8 @@ def _world(clock: HandClock, **settings: Any) -> World:
 
 
 def _order(external_task_id: str = "", fate: str | None = None) -> Order:
-    facts = VideoFacts(format="mp4", size_bytes=1, duration_ms=8000, width=1280, height=720, has_sound=True)
-    sound = Sound(path=Path("s"), facts=SoundFacts(format="mp3", size_bytes=1, duration_ms=3000))
+    facts = VideoFacts(key="v", format="mp4", size_bytes=1, duration_ms=8000, width=1280, height=720, has_sound=True)
+    sound = Sound(path=Path("s"), facts=SoundFacts(key="s", format="mp3", size_bytes=1, duration_ms=3000))
     return Order(
         family=Family.ADVANCED,
         video=Video(path=Path("v"), facts=facts, url="http://x/v"),
