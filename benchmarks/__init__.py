@@ -1,1 +1,1 @@
-"""What the package costs and gains, measured side by side with its baselines: ``nox -s bench``."""
+"""What the package costs and gains, measured side by side with its baselines in one run: ``nox -s bench``."""

@@ -27,7 +27,7 @@ def mapped(name: str) -> Iterator[None]:
     """Raises ``JournalError`` for any error of SQLite or of the system inside; messages call the journal ``name``."""
     try:
         yield
-    except (sqlite3.Error, sqlite3.Warning) as error:
+    except sqlite3.Error as error:
         advice = _ADVICE.get(_family(error), "SQLite refuses")
         raise JournalError(f"{name}: {advice} (SQLite: {error})") from error
     except OSError as error:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from anyio import CancelScope, Event, get_cancelled_exc_class
-from anyio.lowlevel import cancel_shielded_checkpoint, checkpoint_if_cancelled
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from ..abc import NoSlot
 from ..errors import JournalError, KlingError
@@ -78,7 +78,7 @@ class GroupCommit:
         return ticket.result()
 
     async def _lead(self) -> None:
-        await cancel_shielded_checkpoint()  # who is ready to write in this round of the loop comes along
+        # In a task of its own, so a round of the loop later: who was ready to write in that round comes along.
         batch, self._waiting = self._waiting, []
         try:
             await self._worker.run(lambda: self._transact([ticket.run for ticket in batch]))

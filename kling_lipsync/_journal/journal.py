@@ -124,7 +124,7 @@ class SqliteJournal(Reader):
         which the job newly takes a slot), the ``budget`` in units (for one that reserves more than the job has
         reserved) and the event are one transaction. The event is on disk when this returns. A caller that is cancelled
         before this hands the event in has written nothing; later the event is written all the same. Raises
-        ``ClaimLost``, ``NoSlot``, ``BudgetExceeded``, and ``JournalError`` where the event is not on disk.
+        ``ClaimLost``, ``NoSlot``, ``BudgetExceeded``, and ``JournalError`` where the event is not known to be on disk.
         """
         self._hold(claim)
         at = self._clock.wall()

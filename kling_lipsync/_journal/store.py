@@ -15,8 +15,6 @@ from .lock import FileLock
 
 T = TypeVar("T")
 
-MEMORY = ":memory:"
-
 
 class Store:
     """A connection that writes, its lock, and whether it may still be trusted."""
@@ -30,10 +28,10 @@ class Store:
         self._failure = ""
 
     def transact(self, works: Sequence[Callable[[Connection], None]]) -> None:
-        """Does all ``works`` in one transaction, on disk when this returns; nothing of it where this raises.
+        """Does all ``works`` in one transaction, on disk when this returns; undone where this raises.
 
-        Raises ``JournalError``, and whatever a work raises. After a disk's failure all further writes are refused; a
-        full disk may be tried again.
+        Raises ``JournalError``, and whatever a work raises. A full disk may be tried again. After a disk's failure, of
+        which only the next opening will tell what it left, all further writes are refused.
         """
         with self._turn, mapped(self._name):
             self._refuse_unusable()
@@ -82,7 +80,7 @@ def open_store(path: Path | None, account: str) -> tuple[Store, str]:
     not be written, or belongs to another account and has open jobs.
     """
     if path is None:
-        return _opened(MEMORY, "the journal in memory", None, account)
+        return _opened(":memory:", "the journal in memory", None, account)
     name = f"the journal {path}"
     with mapped(name):
         file.refuse_foreign(path, name)

@@ -110,19 +110,29 @@ async def _one_job(single: Single, batch: Batch, client: KlingClient) -> _Work:
 async def _run(work: _Work, client: KlingClient, batch: Batch, output: Output) -> int:
     tally = Tally(total=len(work.jobs), began=anyio.current_time())
     status: int = Exit.UNSUCCESSFUL
+    broken: JournalError | None = None
     async with interruptible() as interruption:
         try:
             status = await _work_off(work, client, batch, output, tally)
-        except JournalError as error:
-            if not tally.started:
-                raise
-            tell(str(error))
-            status = Exit.STOPPED
+        except* JournalError as errors:  # several jobs may meet the broken journal at once
+            broken = _first(errors)
     if interruption.exit is not None:
         output.note(tally.line(anyio.current_time()))
         tell(f"to go on: {PROGRAM} {shlex.join(sys.argv[1:])}")
         return interruption.exit
-    return status
+    if broken is None:
+        return status
+    if not tally.started:
+        raise broken
+    tell(f"stopped: {broken}")
+    return Exit.STOPPED
+
+
+def _first(errors: ExceptionGroup[JournalError]) -> JournalError:
+    inner: Exception = errors
+    while isinstance(inner, ExceptionGroup):
+        inner = inner.exceptions[0]
+    return inner if isinstance(inner, JournalError) else JournalError(str(inner))
 
 
 async def _work_off(work: _Work, client: KlingClient, batch: Batch, output: Output, tally: Tally) -> int:

@@ -12,10 +12,10 @@ from kling_lipsync.sandbox.world import Account
 def statistics(site: Site) -> dict[str, Any]:
     """The figures of every account under ``accounts`` (by `account_name`), and the same over all of them.
 
-    ``tasks`` ever bought · ``running`` now · ``max_running`` at once ever, exact: a task holds a slot from its create to
-    its end by the clock · ``statuses`` of the tasks that are kept · ``requests`` by endpoint · ``refusals`` by code (as
-    text) · ``identify_calls`` · ``bought_twice``: external ids of more than one task · ``units`` charged. Over all only:
-    ``leaked_keys`` sent to files, ``unknown_fields`` of bodies, ``callbacks`` that were ``sent`` and ``failed``.
+    ``tasks`` ever bought · ``running`` now · ``max_running`` at once ever, exact: a task holds a slot from its create
+    to its end by the clock · ``statuses`` of the tasks that are kept · ``requests`` by endpoint · ``refusals`` by code
+    (as text) · ``identify_calls`` · ``bought_twice``: external ids of more than one task · ``units`` charged.
+    Over all only: ``leaked_keys`` sent to files, ``unknown_fields`` of bodies, ``callbacks`` ``sent`` and ``failed``.
     """
     world, now = site.world, site.clock()
     accounts = list(world.accounts.values())

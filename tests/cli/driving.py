@@ -35,7 +35,9 @@ class World:
     @property
     def stats(self) -> Mapping[str, Any]:
         """What happened there."""
-        return self.sandbox.stats()
+        stats = self.sandbox.stats()
+        assert stats["leaked_keys"] == 0
+        return stats
 
     def media(self, name: str) -> str:
         """The URL of a sample."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import av
 import pytest
+from attrs import evolve
 
 from kling_lipsync.cli import demo as demo_command
 
@@ -155,7 +156,13 @@ def test_the_demo(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_demo_that_surprises(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     """An outcome that is not the expected one is named, with status 1."""
     monkeypatch.setattr(demo_command, "_SPEED", 1000.0)
-    monkeypatch.setattr(demo_command, "_is_expected", lambda example, outcome: example.job.key != "first")
+    examples = demo_command._examples
+
+    def surprising(url: str, samples: Path) -> list[demo_command._Example]:
+        first, *_, last = examples(url, samples)
+        return [evolve(first, job=evolve(first.job, face="index:9")), last]
+
+    monkeypatch.setattr(demo_command, "_examples", surprising)
     ended = line("demo")
     assert ended.status == 1
     assert ended.err.splitlines()[-1] == "kling-lipsync: not as expected: first"

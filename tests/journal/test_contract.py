@@ -73,6 +73,17 @@ async def test_events_are_read_as_they_were_written(journal: SqliteJournal) -> N
     assert await journal.events(key="unknown") == []
 
 
+async def test_many_events_are_read_in_portions() -> None:
+    """A thousand events at a time; an admission brings all of its job's."""
+    async with opened(":memory:", inline=True) as journal:
+        claim = await begun(journal, "a", *[CHECKED] * 1003)
+        first = await journal.events(key="a")
+        rest = await journal.events(after=first[-1].seq)
+        assert (len(first), len(rest)) == (1000, 3)
+        journal.release(claim)
+        assert (await journal.admit("a", "settings of a")).events == (*first, *rest)
+
+
 async def test_a_job_given_again_brings_its_events(journal: SqliteJournal) -> None:
     """After a release the next admission knows everything, and whether the settings differ from the first."""
     claim = await claimed(journal, "a")

@@ -223,6 +223,26 @@ async def test_asyncio_cancels_a_task(on_disk: SqliteJournal, monkeypatch: pytes
 
 
 @ASYNCIO_ONLY
+@pytest.mark.parametrize("rounds", range(8))
+async def test_asyncio_cancels_at_every_step(journal: SqliteJournal, rounds: int) -> None:
+    """However many rounds of the loop a task has had when it is cancelled, the journal knows its event or does not,
+    and serves the next.
+    """
+    cancelled, other = await claimed(journal, "cancelled"), await claimed(journal, "other")
+    tasks = [asyncio.create_task(write(journal, claim, CHECKED)) for claim in (cancelled, other)]
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+    tasks[0].cancel()
+    with anyio.fail_after(PATIENCE):
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        row = await journal.row("cancelled")
+        assert row is not None
+        await write(journal, cancelled, CHECKED, after=row.version)
+    assert isinstance(ends[0], asyncio.CancelledError) or ends[0][0].version == row.version == 1
+    assert [event.version for event in await journal.events(key="other")] == [1]
+
+
+@ASYNCIO_ONLY
 async def test_asyncio_cancels_an_admission(on_disk: SqliteJournal) -> None:
     """A caller that never got its claim does not keep it."""
     async with slow_transaction(on_disk) as gate:
