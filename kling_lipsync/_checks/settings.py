@@ -68,7 +68,7 @@ def _flaw_of_output(output: str) -> str | None:
     if there.drive or there.root:
         return "is not below the download folder: give a relative path"
     if ".." in there.parts:
-        return 'leads out of the download folder: give a path without ".."'
+        return 'goes out of the download folder: give a path without ".."'
     if not there.name or output.endswith(("/", "\\")):
         return "names no file: give a file's name"
     if any(len(part.encode()) > LONGEST_FILE_NAME for part in PurePosixPath(output).parts):

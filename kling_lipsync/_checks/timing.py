@@ -52,8 +52,6 @@ class Room:
     @property
     def safe_end_ms(self) -> int:
         """A sound that ends before is surely inside: of a video of unknown length the face's stretch is known."""
-        if self.video_ms is None and self.face is None:
-            return self.video_end_ms
         return (self.window.end_ms if self.video_ms is None else self.video_ms) - MARGIN_MS
 
 

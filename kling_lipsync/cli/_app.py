@@ -55,7 +55,7 @@ def run_app(arguments: Sequence[str]) -> int:
         tell(str(error))
         return exit_of_error(error)
     except KeyboardInterrupt:
-        tell("interrupted")
+        tell("interrupted; the same command goes on")
         return Exit.INTERRUPTED
     except BrokenPipeError:
         abandon_stdout()

@@ -10,7 +10,8 @@ from typing import Literal
 import anyio
 import anyio.abc
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.table import Column
 
 from .._tasks import task_group
 from ._console import tell
@@ -49,7 +50,7 @@ async def _bars(tally: Tally, *, task_status: anyio.abc.TaskStatus[None]) -> Non
     bar = Progress(
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[told]}", markup=False),
+        TextColumn("{task.fields[told]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
         console=Console(stderr=True),
         auto_refresh=False,
         redirect_stdout=False,
@@ -57,7 +58,14 @@ async def _bars(tally: Tally, *, task_status: anyio.abc.TaskStatus[None]) -> Non
     with bar:
         row = bar.add_task("jobs", total=tally.total, told="")
         task_status.started()
-        while True:
-            told = tally.line(anyio.current_time()).partition(", ")[2]
-            bar.update(row, completed=tally.done, told=told, refresh=True)
-            await anyio.sleep(_BAR_EVERY)
+        try:
+            while True:
+                _update(bar, row, tally)
+                await anyio.sleep(_BAR_EVERY)
+        finally:
+            _update(bar, row, tally)
+
+
+def _update(bar: Progress, row: TaskID, tally: Tally) -> None:
+    told = tally.line(anyio.current_time()).partition(", ")[2]
+    bar.update(row, completed=tally.done, told=told, refresh=True)

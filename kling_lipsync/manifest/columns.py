@@ -144,8 +144,8 @@ def _wrong_columns(cells: Cells) -> Iterator[str]:
 
 
 def _wrong_sources(cells: Cells) -> Iterator[str]:
-    yield from _not_one_of("video", [source for source in VIDEO_SOURCES if source in cells], VIDEO_SOURCES)
-    yield from _not_one_of("sound", [source for source in SOUND_SOURCES if source in cells], SOUND_SOURCES)
+    yield from _not_one_of("video", VIDEO_SOURCES, cells)
+    yield from _not_one_of("sound", SOUND_SOURCES, cells)
     voice = [column for column in VOICE if column in cells]
     if voice and "text" not in cells:
         yield f"{', '.join(voice)}: only a text has a voice"
@@ -153,7 +153,8 @@ def _wrong_sources(cells: Cells) -> Iterator[str]:
         yield "a text needs a voice_id (see: kling-lipsync voices)"
 
 
-def _not_one_of(what: str, given: Sequence[str], sources: Sequence[str]) -> Iterator[str]:
+def _not_one_of(what: str, sources: Sequence[str], cells: Cells) -> Iterator[str]:
+    given = [source for source in sources if source in cells]
     if not given:
         yield f"no {what}: give one of {', '.join(sources)}"
     elif len(given) > 1:

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from kling_lipsync.sandbox.app import build_app
 from kling_lipsync.sandbox.callbacks import Post, post_by_http
 from kling_lipsync.sandbox.faults import Faults
-from kling_lipsync.sandbox.figures import statistics
+from kling_lipsync.sandbox.figures import statistics, task_rows
 from kling_lipsync.sandbox.settings import Settings
 from kling_lipsync.sandbox.site import Site
 from kling_lipsync.sandbox.studio import Fetch, fetch_by_http
@@ -47,6 +47,10 @@ class Sandbox:
     def stats(self) -> dict[str, Any]:
         """What happened so far; the keys are listed at `kling_lipsync.sandbox.figures.statistics`."""
         return statistics(self._site)
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """Every task, as its owner sees it, with its ``account`` and ``family``."""
+        return task_rows(self._site)
 
     async def run_callbacks(self) -> None:
         """Sends callbacks until it is cancelled; a served sandbox does so by itself."""

@@ -24,6 +24,9 @@ from kling_lipsync.sandbox.signing import Links
 from kling_lipsync.sandbox.studio import Fetch, Studio
 from kling_lipsync.sandbox.world import Account, World
 
+UNKNOWN_FIELDS = 1000
+"""How many names of unknown fields are kept, about."""
+
 
 @frozen(kw_only=True)
 class Call:
@@ -78,7 +81,8 @@ class Site:
         Raises:
             Refused: 1201, where such fields are refused.
         """
-        self.unknown_fields |= set(unknown)
+        if len(self.unknown_fields) < UNKNOWN_FIELDS:
+            self.unknown_fields |= set(unknown)
         if unknown and self.settings.refuse_unknown_fields:
             raise wrong(f"{unknown[0]}: unknown field")
 

@@ -108,7 +108,7 @@ def test_an_external_task_id_can_be_asked_for(name: str | None, verdict: Verdict
     ],
 )
 def test_output_stays_below_the_download_folder(output: str | None, verdict: Verdict) -> None:
-    """No path of any system leads out of the download folder, and each names a file that can be written."""
+    """No path of any system goes out of the download folder, and each names a file that can be written."""
     assert findings(a_job(output=output)).get("output", PASS) is verdict
 
 

@@ -141,6 +141,40 @@ def test_an_insertion_past_the_end_is_told_the_latest() -> None:
         assert make_plan(a_job(**repair), None, video_duration_ms=8_000, sound_duration_ms=4_000, fit=False)
 
 
+@pytest.mark.parametrize(
+    ("times", "advice"),
+    [
+        (
+            {"sound_end_ms": 8_000, "sound_insert_ms": 1},
+            "give sound_insert_ms <= 0, or give sound_end_ms <= 7999, or let",
+        ),
+        ({"sound_end_ms": 8_001, "sound_insert_ms": 6_000}, "long: give sound_end_ms <= 2000, or let"),
+        ({"sound_end_ms": 8_001, "sound_insert_ms": 6_001}, "long: let it be fitted"),
+        ({"sound_end_ms": 4_000, "sound_insert_ms": 6_001}, "long: give sound_insert_ms <= 4000, or let"),
+    ],
+)
+def test_only_advice_that_can_be_followed_is_given(times: dict[str, int], advice: str) -> None:
+    """An insertion before the start or a crop under 2 s is never advised."""
+    assert advice in planned_in_vain(sound=20_000, times=times)
+
+
+def test_an_insertion_is_judged_by_the_shortest_sound_where_its_length_is_not_known() -> None:
+    """Before a text is spoken, the message speaks of the earliest end, and advises about the insertion alone."""
+    message = message_of("inside-video", a_job(audio=a_text(), sound_insert_ms=6_001), sound=SoundFacts())
+    assert message == (
+        "a sound inserted at 6001 ms ends at 8001 ms at the earliest, the video is 8000 ms long: "
+        "give sound_insert_ms <= 6000, or let it be fitted (fit=True, --fit)"
+    )
+    assert "ends at 10000 ms, the" in planned_in_vain(times={"sound_insert_ms": 6_000, "sound_end_ms": 4_000})
+
+
+def test_one_fault_is_one_problem() -> None:
+    """What follows from a fault is not told as another one."""
+    assert "1999 ms long" in planned_in_vain(face=a_face(0, 8_000), times={"sound_end_ms": 1_999})
+    assert "sound_insert_ms is -1" in planned_in_vain(times={"sound_insert_ms": -1, "sound_end_ms": 2_000})
+    assert "lasts 9000 ms" in planned_in_vain(sound=9_000, face=a_face(6_500, 8_000), times={"sound_end_ms": 9_000})
+
+
 def test_a_sound_beside_the_face_is_told_where_the_face_is() -> None:
     """The message names the insertions that would do; the first and the last of them work."""
     face = a_face(5_000, 8_000)
@@ -152,7 +186,7 @@ def test_a_sound_beside_the_face_is_told_where_the_face_is() -> None:
         assert make_plan(job, face, video_duration_ms=8_000, sound_duration_ms=4_000, fit=False)
 
 
-def test_a_face_seen_too_briefly_is_told_so() -> None:
+def test_a_face_seen_for_too_short_a_time_is_told_so() -> None:
     """A face of less than 2 s inside the video cannot be met by any sound."""
     assert "choose another face" in planned_in_vain(face=a_face(6_001, 9_000))
     assert (

@@ -24,6 +24,8 @@ SAMPLES = Path(sandbox_package.__file__).with_name("samples")
 QUICK = {"speed": 1000.0, "identify_seconds": 20.0, "task_seconds": 200.0, "task_sigma": 0.0}
 """Identify takes 0.02 s, a task 0.2 s."""
 
+QUICK_PACE = ("--poll-interval", "0.1", "--requests-per-second", "1000")
+
 
 @frozen
 class World:
@@ -101,8 +103,7 @@ class Line:
 
     def run(self, world: World, path: Path, *options: object) -> Ended:
         """Runs a manifest against the sandbox."""
-        quick = ("--poll-interval", "0.1", "--requests-per-second", "1000", "--reconcile-grace", "0.1")
-        return self("run", path, "--base-url", world.url, *quick, *options)
+        return self("run", path, "--base-url", world.url, *QUICK_PACE, "--reconcile-grace", "0.1", *options)
 
 
 @contextmanager

@@ -139,6 +139,7 @@ def test_the_demo(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KLING_BASE_URL", "https://example.com")
     monkeypatch.delenv("KLING_API_KEY")
     monkeypatch.setattr(demo_command, "_SPEED", 1000.0)
+    monkeypatch.setattr(demo_command, "_SLOTS", 9)
     first = line("demo")
     assert first.status == 0, first.out + first.err
     assert re.search(r"^too-late +invalid", first.out, re.MULTILINE)

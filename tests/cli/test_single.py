@@ -7,13 +7,13 @@ import pytest
 from kling_lipsync.cli._single import state_folder
 from kling_lipsync.errors import ConfigurationError
 
-from .driving import SAMPLES, Ended, Line, World
+from .driving import QUICK_PACE, SAMPLES, Ended, Line, World
 
 
 def one(line: Line, world: World, *options: object, audio: object = SAMPLES / "speech.wav") -> Ended:
     """Runs one job on a sample."""
     media = ("--video", world.media("one-face.mp4"), "--audio", audio)
-    return line("run", *media, "--base-url", world.url, "--poll-interval", "0.1", *options)
+    return line("run", *media, "--base-url", world.url, *QUICK_PACE, *options)
 
 
 def test_one_job(line: Line, world: World) -> None:
@@ -66,7 +66,7 @@ def test_a_text(line: Line, world: World) -> None:
     """A text is spoken, and becomes a job's sound; speak alone gives an id to use."""
     text = "The quick brown fox jumps over the lazy dog."
     voice = ("--voice-id", "oversea_male1", "--voice-language", "en")
-    media = ("--video", world.media("one-face.mp4"), "--base-url", world.url, "--poll-interval", "0.1")
+    media = ("--video", world.media("one-face.mp4"), "--base-url", world.url, *QUICK_PACE)
     assert line("run", *media, "--text", text, *voice, "-o", "a.mp4").status == 0
     (spoken,) = line("speak", text, *voice, "--base-url", world.url).lines
     length = ("--sound-end-ms", spoken["duration_ms"] - 40)

@@ -11,9 +11,9 @@ from kling_lipsync._journal import SqliteJournal
 from .facts import opened
 
 
-@pytest.fixture(params=["file-threaded", "file-inline", "memory-threaded", "memory-inline"])
+@pytest.fixture(params=["file-threaded", "file-inline", "memory-inline"])
 async def journal(request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str) -> AsyncIterator[SqliteJournal]:
-    """An open journal of each variant."""
+    """An open journal in a file and in memory, on its worker thread and in the event loop's own."""
     where, how = str(request.param).split("-")
     path = tmp_path / "jobs.db" if where == "file" else ":memory:"
     async with opened(path, inline=how == "inline") as journal:

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 
 import pytest
 from attrs import fields, has, resolve_types
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kling_lipsync._journal import codec
@@ -56,6 +56,7 @@ def columns(event: Event) -> dict[str, object]:
 def test_every_kind_of_event_comes_back_equal(kind: type[Event]) -> None:
     """Whatever an event holds, it is read as it was written, and of the same kind."""
 
+    @settings(max_examples=40)
     @given(anything(kind))
     def comes_back(event: Event) -> None:
         again = codec.decode_event(type(event).__name__, codec.encode_event(event), **columns(event))

@@ -131,6 +131,7 @@ def make_video(
     size: tuple[int, int] = (1280, 720),
     sound: array.array[int] | None = None,
     faces: Iterable[dict[str, Any]] | None = (FACE,),
+    sound_at: float = 0.0,
     codec: str = "libx264",
     rate: int = 25,
 ) -> Path:
@@ -146,7 +147,7 @@ def make_video(
             container.mux(picture.encode(_plain_frame(size, 200 - index % 100)))
         container.mux(picture.encode(None))
         if track is not None and sound is not None:
-            _encode_sound(container, track, sound)
+            _encode_sound(container, track, sound, sound_at)
     if faces is not None:
         path.with_suffix(".faces.json").write_text(json.dumps(list(faces)))
     return path
@@ -159,9 +160,11 @@ def _plain_frame(size: tuple[int, int], light: int) -> VideoFrame:
     return frame
 
 
-def _encode_sound(container: OutputContainer, stream: AudioStream, samples: array.array[int]) -> None:
+def _encode_sound(
+    container: OutputContainer, stream: AudioStream, samples: array.array[int], starts_at: float = 0.0
+) -> None:
     frame = AudioFrame(format="s16", layout="mono", samples=len(samples))
-    frame.rate, frame.pts = RATE, 0
+    frame.rate, frame.pts = RATE, round(starts_at * RATE)
     frame.planes[0].update(samples.tobytes().ljust(frame.planes[0].buffer_size, b"\0"))
     resampler = av.AudioResampler(format=stream.format, layout="mono", rate=RATE, frame_size=stream.frame_size or 1152)
     for converted in [*resampler.resample(frame), *resampler.resample(None)]:

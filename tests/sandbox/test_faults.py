@@ -193,6 +193,7 @@ async def test_statistics_and_tasks_are_there_over_http(sandbox: Sandbox) -> Non
         (row,) = (await client.get("/sandbox/tasks")).json()
         assert (await client.get("/sandbox/nothing")).status_code == 404
     assert stats == sandbox.stats()
+    assert [task["task_id"] for task in sandbox.tasks()] == [task_id]
     assert stats["requests"] == {"identify": 1, "create": 1}
     assert (stats["tasks"], stats["running"], stats["identify_calls"]) == (1, 1, 1)
     assert row["task_id"] == task_id

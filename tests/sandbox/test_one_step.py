@@ -49,6 +49,7 @@ async def test_a_sound_is_taken_inline_or_from_a_url(sandbox: Sandbox, media: Pa
     ("source", "message"),
     [
         ({}, "input.mode: must not be null"),
+        ({"mode": "dance"}, "input.mode: must be one of text2video, audio2video"),
         ({"mode": "text2video"}, "video_id or video_url is required"),
         ({"mode": "audio2video", "video_url": SPOKEN["video_url"]}, "Audio type is null"),
         ({**SPOKEN, "text": ""}, "text is required"),

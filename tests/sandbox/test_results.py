@@ -7,10 +7,11 @@ import av
 import httpx
 import pytest
 
-from kling_lipsync.sandbox import Sandbox
+from kling_lipsync.sandbox import Fault, Sandbox
 
 from .making import (
     CREATE,
+    IDENTIFY,
     KEY,
     ORIGIN,
     HandClock,
@@ -18,6 +19,7 @@ from .making import (
     connect,
     decode_sound,
     identify,
+    inline,
     look,
     make_sandbox,
     make_sound,
@@ -141,8 +143,18 @@ async def test_a_picture_of_an_old_codec_is_encoded_anew(clock: HandClock, media
         assert len(list(container.decode(video=0))) == 100
 
 
-async def test_a_silent_sound_and_a_late_original(clock: HandClock, media: Path, tmp_path: Path) -> None:
-    """Silence is mixed as silence; the original goes on."""
+async def test_an_original_that_begins_late_stays_late(clock: HandClock, media: Path, tmp_path: Path) -> None:
+    """A source whose sound track begins at second one keeps that second silent."""
+    make_video(tmp_path / "clip.mp4", sound=tone(3.0, ORIGINAL_HZ), sound_at=1.0)
+    make_sound(tmp_path / "quiet.wav", silence(3.0))
+    with make_sandbox(clock, tmp_path) as sandbox:
+        _, result = await _make(sandbox, clock, tmp_path, sound_file=f"{ORIGIN}/media/quiet.wav")
+    assert strength(result, ORIGINAL_HZ, 0.0, 0.9) < 0.005
+    assert strength(result, ORIGINAL_HZ, 1.1, 3.8) == pytest.approx(0.25, rel=0.1)
+
+
+async def test_a_silent_sound_is_mixed_as_silence(clock: HandClock, media: Path, tmp_path: Path) -> None:
+    """The original goes on under it."""
     make_video(tmp_path / "clip.mp4", sound=tone(4.0, ORIGINAL_HZ))
     make_sound(tmp_path / "quiet.wav", silence(3.0))
     with make_sandbox(clock, tmp_path) as sandbox:
@@ -263,13 +275,58 @@ async def test_only_files_of_the_directory_are_served(sandbox: Sandbox, name: st
         assert (await client.get(f"/media/{name}")).status_code == 404
 
 
-async def test_equal_results_are_made_once_and_the_oldest_goes(media: Path, clock: HandClock, tmp_path: Path) -> None:
-    """Two tasks with equal input share a file; what does not fit into the bound is made again when asked for."""
+async def test_equal_results_are_made_once(sandbox: Sandbox, clock: HandClock, tmp_path: Path) -> None:
+    """Two tasks with equal input have results of their own that share a file; another input makes another file."""
+    videos = [(await _make(sandbox, clock, tmp_path, sound_insert_time=at))[0] for at in (1000, 1000, 1200)]
+    async with connect(sandbox, key=None) as stranger:
+        tags = [(await stranger.head(video["url"])).headers["etag"] for video in videos]
+    assert len({video["id"] for video in videos}) == 3
+    assert tags[0] == tags[1] != tags[2]
+
+
+async def test_what_does_not_fit_is_made_again(media: Path, clock: HandClock, tmp_path: Path) -> None:
+    """Beyond the bound the oldest file goes; its link still works."""
     with make_sandbox(clock, media, cache_bytes=1) as sandbox:
-        first, _ = await _make(sandbox, clock, tmp_path)
-        second, result = await _make(sandbox, clock, tmp_path, sound_insert_time=1200)
+        first, result = await _make(sandbox, clock, tmp_path)
+        expected = result.read_bytes()
+        await _make(sandbox, clock, tmp_path, sound_insert_time=1200)
         async with connect(sandbox, key=None) as stranger:
             again = await stranger.get(first["url"])
-    assert first["id"] != second["id"]
-    assert again.status_code == 200
-    assert again.content != result.read_bytes()
+    assert len(again.content) == len(expected)
+
+
+async def test_a_result_whose_input_is_gone_is_gone(media: Path, clock: HandClock, tmp_path: Path) -> None:
+    """A sound sent inline that had to make room cannot be mixed any more: 404, as for a deleted result."""
+    with make_sandbox(clock, media, cache_bytes=1) as sandbox:
+        async with connect(sandbox) as client, connect(sandbox, key=None) as stranger:
+            session_id = (await identify(client))["session_id"]
+            task_id = await buy(client, session_id, sound_file=inline(media / "tone.wav"))
+            await buy(client, session_id, sound_file=inline(media / "tone.mp3"))
+            clock.now += 240
+            url = (await look(client, task_id))["task_result"]["videos"][0]["url"]
+            assert (await stranger.get(url)).status_code == 404
+
+
+async def test_a_result_is_a_video_by_its_link_too(sandbox: Sandbox, clock: HandClock, tmp_path: Path) -> None:
+    """Identify takes the sandbox's own result URL, and refuses it without its signature."""
+    video, _ = await _make(sandbox, clock, tmp_path)
+    async with connect(sandbox) as client:
+        signed = await client.post(IDENTIFY, json={"video_url": video["url"]})
+        bare = await client.post(IDENTIFY, json={"video_url": video["url"].partition("?")[0]})
+    assert "did not detect a human" in signed.json()["message"]
+    assert "cannot be downloaded" in bare.json()["message"]
+
+
+async def test_files_can_only_be_read(sandbox: Sandbox) -> None:
+    """Another method is 405."""
+    async with connect(sandbox, key=None) as stranger:
+        assert (await stranger.post("/media/tone.wav")).status_code == 405
+
+
+@pytest.mark.parametrize(("kind", "status"), [("502", 502), ("5001", 503)])
+async def test_files_fail_on_demand(sandbox: Sandbox, kind: str, status: int) -> None:
+    """Faults strike downloads as well."""
+    sandbox.faults.add(Fault(kind, "media", count=1))
+    async with connect(sandbox, key=None) as stranger:
+        assert (await stranger.get("/media/tone.wav")).status_code == status
+        assert (await stranger.get("/media/tone.wav")).status_code == 200

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import anyio
@@ -66,6 +66,7 @@ async def test_media_hosts_learn_nothing_of_the_client(tmp_path: Path) -> None:
     for head in [*first.heads, *server.heads]:
         assert not any(secret in f"{head.target} {dict(head.headers)}" for secret in SECRETS)
         assert head.headers["user-agent"] == "studio/1"
+        assert head.headers["accept-encoding"] == "identity"
     assert [head.target for head in server.heads] == ["/film.mp4?Signature=abc"] * 2
 
 
@@ -90,7 +91,9 @@ class Foreign(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if self.reads:
-            await request.aread()
+            assert isinstance(request.stream, httpx.AsyncByteStream)
+            async for _ in request.stream:
+                pass
         return self.then()
 
     async def aclose(self) -> None:
@@ -151,7 +154,8 @@ async def test_a_repeat_inside_a_foreign_transport_does_not_hide_the_first_send(
         await sender.send(post("https://api.example.com/", bytes(200_000)))
 
 
-async def test_a_foreign_transport_that_knows_no_time_outs_is_bounded_too() -> None:
+@pytest.mark.parametrize("reads", [True, False], ids=["reads-the-body", "does-not-ask"])
+async def test_a_foreign_transport_that_knows_no_time_outs_is_bounded_too(reads: bool) -> None:
     """The bound on the whole answer does not depend on whoever carries it."""
 
     class Endless(httpx.AsyncByteStream):
@@ -160,10 +164,29 @@ async def test_a_foreign_transport_that_knows_no_time_outs_is_bounded_too() -> N
                 yield b"x"
                 await anyio.sleep(0.01)
 
-    foreign = Foreign(lambda: httpx.Response(200, stream=Endless()), reads=True)
-    sender = HttpTransport(foreign, timeouts=Timeouts())
+    sender = HttpTransport(Foreign(lambda: httpx.Response(200, stream=Endless()), reads=reads), timeouts=Timeouts())
     with pytest.raises(AnswerLost, match=r"not complete after 0\.1 s"):
-        await sender.send(post("https://api.example.com/", read_timeout=0.05))
+        await sender.send(Request(method="GET", url="https://api.example.com/", read_timeout=0.05))
+
+
+async def test_a_body_that_cannot_be_read_is_named_however_the_transport_puts_it() -> None:
+    """A foreign transport may wrap what it meets while it reads the body."""
+
+    class Wrapping(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            try:
+                await request.aread()
+            except Exception as error:
+                raise httpx.WriteError("writing failed") from error
+            raise AssertionError
+
+    class Gone(Bytes):
+        def slices(self) -> Iterator[bytes]:
+            raise FileNotFoundError(2, "No such file or directory", "/nowhere/voice.mp3")
+
+    sender = HttpTransport(Wrapping(), timeouts=Timeouts())
+    with pytest.raises(NotSent, match=r"No such file or directory: /nowhere/voice\.mp3"):
+        await sender.send(Request(method="POST", url="https://api.example.com/", body=Gone(b"{}")))
 
 
 async def test_the_proxy_that_refuses_is_named() -> None:

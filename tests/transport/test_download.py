@@ -104,7 +104,7 @@ async def test_a_broken_connection_is_taken_up_where_it_broke(headers: dict[str,
         head = await connection.request()
         assert head is not None
         if "range" not in head.headers:
-            await connection.send(answer(FILM, headers=headers)[: len(FILM) // 2])
+            await connection.send(answer(FILM, headers=headers)[:100_000])
             return
         await connection.send(parted(head, FILM, headers))
 
@@ -130,31 +130,35 @@ def breaking(answers: Iterable[bytes]) -> Handler:
 
 HALF = len(FILM) // 2
 OTHER = b"other" * 1000
-BEGIN_AGAIN = {
-    "no-validator": [answer(FILM)[:HALF], answer(FILM)],
-    "weak-etag": [answer(FILM, headers={"ETag": 'W/"1"'})[:HALF], answer(FILM)],
-    "no-ranges": [answer(FILM, headers=ETAG)[:HALF], answer(FILM, headers=ETAG)],
-    "refused-range": [answer(FILM, headers=ETAG)[:HALF], answer(status="416 No"), answer(FILM, headers=ETAG)],
-    "other-part": [
-        answer(FILM, headers=ETAG)[:HALF],
-        answer(b"film", status="206 Partial Content", headers={"Content-Range": "bytes 0-3/4"}),
-        answer(FILM),
-    ],
-    "part-unasked": [
-        answer(b"film", status="206 Partial Content", headers={"Content-Range": "bytes 0-3/1000"}),
-        answer(FILM),
-    ],
-    "nothing-at-first": [b"", answer(FILM)],
+BEGIN_AGAIN: dict[str, tuple[list[bytes], str]] = {
+    "no-validator": ([answer(FILM)[:HALF], answer(FILM)], "--"),
+    "weak-etag": ([answer(FILM, headers={"ETag": 'W/"1"'})[:HALF], answer(FILM)], "--"),
+    "no-ranges": ([answer(FILM, headers=ETAG)[:HALF], answer(FILM, headers=ETAG)], "-r"),
+    "refused-range": ([answer(FILM, headers=ETAG)[:HALF], answer(status="416 No"), answer(FILM)], "-r-"),
+    "other-part": (
+        [
+            answer(FILM, headers=ETAG)[: -len(FILM) // 2],
+            answer(FILM[:HALF], status="206 Part", headers={"Content-Range": f"bytes 0-{HALF - 1}/{len(FILM)}"}),
+            answer(FILM),
+        ],
+        "-r-",
+    ),
+    "part-unasked": (
+        [answer(b"film", status="206 Part", headers={"Content-Range": "bytes 0-3/1000"}), answer(FILM)],
+        "--",
+    ),
+    "nothing-at-first": ([b"", answer(FILM)], "--"),
 }
+"""The answers in turn, and which of the requests may ask for a part (r)."""
 
 
-@pytest.mark.parametrize("answers", BEGIN_AGAIN.values(), ids=BEGIN_AGAIN)
-async def test_where_it_cannot_be_taken_up_it_is_begun_again(answers: list[bytes], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("answers", "asked"), BEGIN_AGAIN.values(), ids=BEGIN_AGAIN)
+async def test_where_it_cannot_be_taken_up_it_is_begun_again(answers: list[bytes], asked: str, tmp_path: Path) -> None:
     """The file is never pieced together from parts that may not fit."""
     async with serving(breaking(answers)) as server, downloader() as fetcher:
         assert await fetcher.fetch(server.url, tmp_path / "a") == len(FILM)
     assert (tmp_path / "a").read_bytes() == FILM
-    assert len(server.heads) == len(answers)
+    assert "".join("r" if "range" in head.headers else "-" for head in server.heads) == asked
 
 
 async def test_a_file_that_changed_meanwhile_is_fetched_anew(tmp_path: Path) -> None:
@@ -295,6 +299,37 @@ async def test_a_disk_that_refuses_is_named(tmp_path: Path) -> None:
             with pytest.raises(DownloadError, match=f"{path} cannot be written: "):
                 await sender.download(server.url, path)
     assert names(tmp_path) == ["file", "folder"]
+
+
+class Slow(httpx.AsyncBaseTransport):
+    """Takes its time before it sends a request, as a pool does that has no free connection, and cuts answers short."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await anyio.sleep(0.1)
+        assert isinstance(request.stream, httpx.AsyncByteStream)
+        async for _ in request.stream:
+            pass
+        if request.url.path == "/moved":
+            return httpx.Response(302, headers={"Location": "/film"})
+        return httpx.Response(200, headers={"Content-Length": "4"}, content=b"film"[: 4 - request.url.path.count("x")])
+
+
+async def test_the_wait_for_a_connection_is_no_fault_of_the_host(tmp_path: Path) -> None:
+    """The time for an answer starts as its request leaves, after a redirect too."""
+    async with httpx.AsyncClient(transport=Slow()) as client:
+        opener = LinkOpener(client=client, timeout=httpx.Timeout(5))
+        fetcher = Downloader(opener=opener, patience=0.05, retries=RetryPolicy(tries=1))
+        assert await fetcher.fetch("http://media.example.com/moved", tmp_path / "a") == 4
+
+
+async def test_the_length_is_checked_whoever_carries_the_answer(tmp_path: Path) -> None:
+    """A foreign transport may not notice that an answer is cut short."""
+    async with httpx.AsyncClient(transport=Slow()) as client:
+        opener = LinkOpener(client=client, timeout=httpx.Timeout(5))
+        fetcher = Downloader(opener=opener, patience=5, retries=RetryPolicy(tries=1))
+        with pytest.raises(DownloadError, match="sent 3 of 4 bytes"):
+            await fetcher.fetch("http://media.example.com/x", tmp_path / "a")
+    assert names(tmp_path) == []
 
 
 async def test_a_client_that_is_closed_fails_in_one_line(tmp_path: Path) -> None:

@@ -162,9 +162,10 @@ async def test_a_body_that_cannot_be_read_to_its_end(body: Body, why: str) -> No
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_a_key_that_cannot_go_into_a_header_is_not_shown(method: str) -> None:
-    """A key read from a file with its line break: neither the error nor its traceback shows it."""
-    headers = {"Authorization": "Bearer sk-secret\n"}
+@pytest.mark.parametrize("key", ["sk-secret\n", "sk-secret ", "sk-secret\r\nX: y", "sk-secret\u2026"])
+async def test_a_key_that_cannot_go_into_a_header_is_not_shown(key: str, method: str) -> None:
+    """A key read from a file with its line break, say: neither the error nor its traceback shows it."""
+    headers = {"Authorization": f"Bearer {key}"}
     body = Bytes(b"{}") if method == "POST" else None
     async with transport() as sender:
         with pytest.raises(NotSent, match="header Authorization has a line break") as caught:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,6 +50,18 @@ async def test_a_host_that_ignores_the_range() -> None:
     async with serving(always(answer(b"film"))) as server, transport() as sender:
         assert await sender.read_range(server.url, 1, 16) == (b"ilm", 4)
         assert await sender.read_range(server.url, 7, 16) == (b"", 4)
+
+
+async def test_no_more_is_waited_for_than_is_needed() -> None:
+    """A host that falls silent after the wanted bytes does no harm."""
+
+    async def handler(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + FILM[:16])
+        await anyio.sleep_forever()
+
+    async with serving(handler) as server, transport() as sender:
+        assert await sender.read_range(server.url, 0, 16) == (FILM[:16], 1000)
 
 
 async def test_a_range_far_into_a_file_whose_host_knows_no_ranges() -> None:
