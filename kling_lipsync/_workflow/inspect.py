@@ -56,7 +56,7 @@ async def inspect_job(
     video, found_video = await _video_facts(job.video, remote)
     sound, found_sound = await _sound_facts(job.audio, remote, threads)
     contract = contract_of(gateway)
-    problems = [*found_video, *found_sound, *find_problems(job, video, sound, contract)]
+    problems = [*found_video, *found_sound, *find_problems(job, video, sound, contract, fit=fit)]
     plan = None
     if contract.has_timing and worst_verdict(problems) is not Verdict.FAIL:
         plan, planned = _first_plan(job, video, sound, fit)

@@ -8,7 +8,7 @@ from decimal import Decimal
 import anyio
 from attrs import evolve
 
-from .._checks import make_plan, worst_case_units
+from .._checks import make_plan, refusal, worst_case_units
 from .._transport import retry_delays
 from ..errors import (
     AccountError,
@@ -58,8 +58,7 @@ async def perform(context: Context, step: Step, job: Job, state: JobState) -> Ev
 async def _check(context: Context, job: Job, state: JobState) -> Event:
     report = await check_job(context, job)
     if report.verdict is Verdict.FAIL:
-        failed = tuple(p for p in report.problems if p.verdict is Verdict.FAIL)
-        return JobRefused(error=ErrorRecord.of(InvalidJob("; ".join(p.message for p in failed), failed)))
+        return JobRefused(error=ErrorRecord.of(refusal(report.problems)))
     return Checked(
         video_duration_ms=report.video_duration_ms,
         sound_duration_ms=report.sound_duration_ms,
