@@ -26,9 +26,7 @@ async def main(base_url: str, jobs: int, slots: int, interval: float, sound: Pat
         journal = Path(folder) / "jobs.db"
         async with (
             KlingClient(api_key=os.environ["KLING_API_KEY"], base_url=base_url) as client,
-            Coordinator(
-                client, journal=journal, limits=limits, poll=poll, remote=False
-            ) as coordinator,
+            Coordinator(client, journal=journal, limits=limits, poll=poll, remote=False) as coordinator,
             coordinator.as_completed(wanted) as outcomes,
         ):
             async for outcome in outcomes:

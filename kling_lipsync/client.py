@@ -345,7 +345,7 @@ def _told(task: Task) -> Task:
     return task
 
 
-def _as_arguments(credentials: Credentials) -> dict[str, str]:
+def _as_arguments(credentials: Credentials) -> dict[str, Any]:
     if isinstance(credentials, protocol.ApiKey):
         return {"api_key": credentials.key}
     return {"access_key": credentials.access_key, "secret_key": credentials.secret_key}

@@ -230,7 +230,8 @@ class TaskFound(Event):
 @frozen(kw_only=True)
 class TaskAbsent(Event):
     """A thorough look proved that the attempt's task does not exist: the same attempt intends again, under the same
-    id."""
+    id.
+    """
 
     slot = False
 

@@ -32,7 +32,7 @@ def test_the_script_of_the_readme_runs_as_it_stands_and_resumes(serve: Callable[
     env = environment(KLING_API_KEY="readme-key", KLING_BASE_URL=served.url)
 
     def run() -> list[str]:
-        done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, env=env, capture_output=True, text=True)  # noqa: S603
+        done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, env=env, capture_output=True, text=True)
         assert done.stderr == ""
         return sorted(done.stdout.splitlines())
 

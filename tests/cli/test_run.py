@@ -217,7 +217,7 @@ def test_progress_stays_off_stdout(line: Line, shared: World, mode: str) -> None
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted_and_gone_on_with(line: Line, number: signal.Signals, status: int) -> None:
     """Ctrl-C and SIGTERM leave a journal and results that the printed command goes on with; nothing is paid twice."""
-    with served(task_seconds=1000.0) as world:
+    with served(task_seconds=2000.0) as world:
         path = line.jobs(world, 3)
         command = ["run", path, "--base-url", world.url, "--results", "r.jsonl", "--poll-interval", "0.1", "-v"]
         with process(line.folder, *command, KLING_API_KEY="k") as started:

@@ -83,7 +83,7 @@ def one_step(gateway: Gateway) -> Call[Any]:
     return create_one_step(gateway.dialect, OneStepOrder(video=VIDEO, sound=SOUND))
 
 
-def plain(value: object) -> Any:  # noqa: ANN401 - it is as JSON has it
+def plain(value: object) -> Any:
     """A model as the samples write it: without what is ``None``, and without ``raw``."""
     if isinstance(value, tuple):
         return [plain(item) for item in value]

@@ -37,7 +37,7 @@ REQUESTS = sorted((SAMPLES / "requests").glob("*.json"))
 KINDS: dict[str, Any] = {"string": str, "integer": int, "number": (int, float), "array": list, "object": dict}
 
 
-def written(call: Call[Any]) -> Any:  # noqa: ANN401 - it is JSON
+def written(call: Call[Any]) -> Any:
     """The document that a call's body is."""
     assert call.body is not None
     body = b"".join(call.body.slices())
@@ -45,7 +45,7 @@ def written(call: Call[Any]) -> Any:  # noqa: ANN401 - it is JSON
     return json.loads(body)
 
 
-def order(sound: Sound, **more: Any) -> Order:  # noqa: ANN401 - an order has parts of many kinds
+def order(sound: Sound, **more: Any) -> Order:
     """An order of the two-step contract."""
     return Order(session_id="8489", face_id="0", sound=sound, plan=PLAN, **more)
 
@@ -244,7 +244,7 @@ def test_request_fits_the_gateway_s_document(path: Path, video: Video) -> None:
     assert_fits(written(call), document["schema"])
 
 
-def assert_fits(value: Any, schema: dict[str, Any]) -> None:  # noqa: ANN401 - it is JSON
+def assert_fits(value: Any, schema: dict[str, Any]) -> None:
     """The value fits as much of JSON Schema as the documents use, and has no property they do not know."""
     assert isinstance(value, KINDS[schema["type"]])
     for name, part in value.items():

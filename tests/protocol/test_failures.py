@@ -40,7 +40,7 @@ TABLE = [
 ]
 
 
-def error_of(status: int, body: Any, headers: dict[str, str] = JSON) -> KlingError:  # noqa: ANN401 - it is JSON
+def error_of(status: int, body: Any, headers: dict[str, str] = JSON) -> KlingError:
     """The error that a query's answer is."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     with pytest.raises(KlingError) as caught:

@@ -45,7 +45,7 @@ leaves: st.SearchStrategy[Any] = (
 junk = st.recursive(leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3))
 
 
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 - it is JSON
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Every place in a document."""
     yield path
     rows = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -53,7 +53,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from places(part, (*path, key))
 
 
-def with_change(body: Any, path: tuple[Any, ...], change: Any) -> Any:  # noqa: ANN401 - it is JSON
+def with_change(body: Any, path: tuple[Any, ...], change: Any) -> Any:
     """The document with another value in one place."""
     if not path:
         return change
@@ -65,7 +65,7 @@ def with_change(body: Any, path: tuple[Any, ...], change: Any) -> Any:  # noqa: 
     return changed
 
 
-def play(call: Any, response: Response) -> None:  # noqa: ANN401 - calls of any result
+def play(call: Any, response: Response) -> None:
     """Reads the answer: it is a model, or an error of ours in one line; either can be written down."""
     result = outcome(call, response)
     str(result).encode()
@@ -77,7 +77,7 @@ def play(call: Any, response: Response) -> None:  # noqa: ANN401 - calls of any 
         assert 200 <= response.status < 300
 
 
-def outcome(call: Any, response: Response) -> object:  # noqa: ANN401 - calls of any result
+def outcome(call: Any, response: Response) -> object:
     """The model, or the error, that an answer is."""
     try:
         return read_answer(call, response, NOW, secret=KEY)
