@@ -15,13 +15,14 @@ import httpx
 
 from . import _protocol as protocol
 from ._protocol import Call, Credentials, OneStepOrder, Order
-from ._transport import DownloadError, GcraPacer, HttpTransport, SystemClock, retry_delays, wait_before_retry
+from ._transport import GcraPacer, HttpTransport, SystemClock, retry_delays, wait_before_retry
 from .abc import Clock, Pacer, Response, Transport
 from .errors import (
     AnswerLost,
     APIError,
     AuthenticationError,
     ConfigurationError,
+    DownloadError,
     InvalidRequest,
     KlingError,
     NotSent,

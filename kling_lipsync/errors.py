@@ -199,9 +199,16 @@ class ResultExpired(JobError):
 
 
 class DownloadError(KlingError):
-    """The result could not be fetched; the task stands and is paid, and the next run fetches it without paying."""
+    """The result could not be fetched; the task stands and is paid, and the next run fetches it without paying.
+
+    ``expired`` says that the link is dead, so that asking Kling for a fresh one may help.
+    """
 
     transient = True
+
+    def __init__(self, message: str, *, expired: bool = False) -> None:
+        super().__init__(message)
+        self.expired = expired
 
 
 class JournalError(KlingError):

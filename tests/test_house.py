@@ -17,13 +17,13 @@ TREE = {path: ast.parse(path.read_text("utf-8")) for path in PACKAGE.rglob("*.py
 LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
-        "_version _tasks",
+        "_version",
         "models",
         "policies",
         "errors",
         "events",
         "abc",
-        "_protocol",
+        "_tasks _protocol",
         "gateways",
         "_transport _media _checks _journal faces",
         "client",

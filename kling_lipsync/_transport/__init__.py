@@ -1,13 +1,11 @@
 """How bytes get there: knows HTTP, never Kling."""
 
 from .clock import SystemClock
-from .failures import DownloadError
 from .http import HttpTransport
 from .pacing import GcraPacer, schedule
 from .retry import parse_retry_after, retry_delays, wait_before_retry
 
 __all__ = [
-    "DownloadError",
     "GcraPacer",
     "HttpTransport",
     "SystemClock",

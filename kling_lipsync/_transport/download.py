@@ -9,8 +9,9 @@ import anyio
 import httpx
 from attrs import define, frozen
 
+from ..errors import DownloadError
 from ..policies import RetryPolicy
-from .failures import DownloadError, Dropped, place_of
+from .failures import Dropped, place_of
 from .files import PartialFile
 from .incoming import raw_pieces
 from .links import LinkOpener, content_length, link_errors, refuse_encoding, refuse_status

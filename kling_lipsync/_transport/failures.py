@@ -10,20 +10,7 @@ from collections.abc import Iterator
 import httpx
 from attrs import frozen
 
-from .. import errors
-from ..errors import AnswerLost, NotSent
-
-
-class DownloadError(errors.DownloadError):
-    """A file could not be fetched.
-
-    ``expired`` says that the link is dead, so that asking Kling for a fresh one may help. It bears its parent's name
-    because the journal and the results know an error by its class's name.
-    """
-
-    def __init__(self, message: str, *, expired: bool = False) -> None:
-        super().__init__(message)
-        self.expired = expired
+from ..errors import AnswerLost, DownloadError, NotSent
 
 
 class Dropped(DownloadError):

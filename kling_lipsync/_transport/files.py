@@ -13,7 +13,8 @@ from typing import TypeVar
 
 import anyio
 
-from .failures import DownloadError, reason_of
+from ..errors import DownloadError
+from .failures import reason_of
 
 T = TypeVar("T")
 

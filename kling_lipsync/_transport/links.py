@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import httpx
 from attrs import frozen
 
-from ..errors import KlingError
-from .failures import DownloadError, Dropped, explain, place_of
+from ..errors import DownloadError, KlingError
+from .failures import Dropped, explain, place_of
 from .outgoing import Outgoing, media_request
 from .patience import Patience
 

@@ -6,7 +6,8 @@ from contextlib import aclosing
 
 import httpx
 
-from .failures import DownloadError, place_of
+from ..errors import DownloadError
+from .failures import place_of
 from .incoming import raw_pieces
 from .links import LinkOpener, content_length, link_errors, refuse_encoding, refuse_status
 from .patience import Patience

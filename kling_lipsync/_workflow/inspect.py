@@ -56,7 +56,7 @@ async def inspect_job(
     video, found_video = await _video_facts(job.video, remote)
     sound, found_sound = await _sound_facts(job.audio, remote, threads)
     contract = contract_of(gateway)
-    problems = [*found_video, *found_sound, *find_problems(job, video, sound, contract, fit=fit)]
+    problems = _without_echoes([*found_video, *found_sound, *find_problems(job, video, sound, contract, fit=fit)])
     plan = None
     if contract.has_timing and worst_verdict(problems) is not Verdict.FAIL:
         plan, planned = _first_plan(job, video, sound, fit)
@@ -69,6 +69,14 @@ async def inspect_job(
         video_duration_ms=video.duration_ms,
         worst_case_units=_price(job, gateway.prices, video.duration_ms, contract),
     )
+
+
+def _without_echoes(problems: list[Problem]) -> list[Problem]:
+    """A file that cannot be read is told once; that its format, size and length are not known follows from it."""
+    unreadable = tuple(p.rule.removesuffix("readable") for p in problems if p.rule.endswith("-readable"))
+    return [
+        p for p in problems if p.verdict is Verdict.FAIL or "readable" in p.rule or not p.rule.startswith(unreadable)
+    ]
 
 
 def _price(job: Job, prices: Prices | None, video_duration_ms: int | None, contract: Contract) -> Decimal | None:

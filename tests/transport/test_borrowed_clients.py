@@ -185,7 +185,7 @@ async def test_a_body_that_cannot_be_read_is_named_however_the_transport_puts_it
             raise FileNotFoundError(2, "No such file or directory", "/nowhere/voice.mp3")
 
     sender = HttpTransport(Wrapping(), timeouts=Timeouts())
-    with pytest.raises(NotSent, match=r"No such file or directory: /nowhere/voice\.mp3"):
+    with pytest.raises(NotSent, match=r"the body cannot be read \(No such file or directory: /nowhere/voice\.mp3"):
         await sender.send(Request(method="POST", url="https://api.example.com/", body=Gone(b"{}")))
 
 

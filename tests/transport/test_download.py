@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from email.utils import formatdate
@@ -10,13 +11,15 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
+import trio
+from attrs import frozen
+from trio.testing import MockClock
 
 from kling_lipsync import errors
-from kling_lipsync._transport import DownloadError
 from kling_lipsync._transport.download import Downloader
 from kling_lipsync._transport.links import LinkOpener
 from kling_lipsync._transport.pool import default_client
-from kling_lipsync.errors import ErrorRecord
+from kling_lipsync.errors import DownloadError, ErrorRecord
 from kling_lipsync.policies import RetryPolicy
 
 from .serving import Connection, Handler, Head, always, answer, dripping, serving, transport, unused_port
@@ -45,6 +48,24 @@ def parted(head: Head, content: bytes, headers: dict[str, str]) -> bytes:
     start = int(head.headers["range"].removeprefix("bytes=").rstrip("-"))
     told = {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}", **headers}
     return answer(content[start:], status="206 Partial Content", headers=told)
+
+
+@pytest.mark.parametrize("threads", [True, False])
+async def test_the_file_is_on_disk_before_it_has_its_name(
+    threads: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut leaves the file whole or not there; the waiting for the disk is a thread's, if so wanted."""
+    synced: list[tuple[bool, bool]] = []
+    fsync, here = os.fsync, threading.get_ident()
+
+    def watched(opened: int) -> None:
+        fsync(opened)
+        synced.append(((tmp_path / "a").exists(), threading.get_ident() == here))
+
+    monkeypatch.setattr(os, "fsync", watched)
+    async with serving(always(answer(FILM))) as server, transport() as sender:
+        await sender.download(server.url, tmp_path / "a", threads=threads)
+    assert synced == [(False, not threads), (True, not threads)], "the file, then the folder that names it"
 
 
 @pytest.mark.parametrize("threads", [True, False])
@@ -330,6 +351,45 @@ async def test_the_length_is_checked_whoever_carries_the_answer(tmp_path: Path) 
         with pytest.raises(DownloadError, match="sent 3 of 4 bytes"):
             await fetcher.fetch("http://media.example.com/x", tmp_path / "a")
     assert names(tmp_path) == []
+
+
+class Dripping(httpx.AsyncBaseTransport):
+    """Sends pieces of one size, one every 40 seconds, and never asks for the request's body."""
+
+    def __init__(self, piece: int) -> None:
+        self.piece = piece
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=Drops(self.piece))
+
+
+@frozen
+class Drops(httpx.AsyncByteStream):
+    """Twenty pieces."""
+
+    piece: int
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for _ in range(20):
+            await anyio.sleep(40)
+            yield bytes(self.piece)
+
+
+@pytest.mark.parametrize(("piece", "comes"), [(256 * 1024, True), (1000, False)])
+def test_a_slow_host_is_not_given_up_and_a_dripping_one_is(piece: int, comes: bool, tmp_path: Path) -> None:
+    """In virtual time: what counts is that every 256 KB come within the time, whoever carries them."""
+
+    async def main() -> int:
+        opener = LinkOpener(client=httpx.AsyncClient(transport=Dripping(piece)), timeout=httpx.Timeout(60))
+        fetcher = Downloader(opener=opener, patience=60, retries=RetryPolicy(tries=2))
+        return await fetcher.fetch("http://media.example.com/", tmp_path / "a", threads=False)
+
+    clock = MockClock(autojump_threshold=0)
+    if comes:
+        assert trio.run(main, clock=clock) == 20 * piece
+    else:
+        with pytest.raises(DownloadError, match="sent too little of the file within 60 s; tried 2 times"):
+            trio.run(main, clock=clock)
 
 
 async def test_a_client_that_is_closed_fails_in_one_line(tmp_path: Path) -> None:

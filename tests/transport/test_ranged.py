@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_lipsync._transport import DownloadError
 from kling_lipsync._transport.ranges import ContentRange, range_header
+from kling_lipsync.errors import DownloadError
 
 from .serving import Connection, Head, always, answer, dripping, once, serving, transport
 
