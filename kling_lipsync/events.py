@@ -33,6 +33,9 @@ class Event:
     pauses: ClassVar[bool] = False
     """Whether this run leaves the job there; a later run takes it up again."""
 
+    settles: ClassVar[bool] = False
+    """Whether nothing is reserved for the job after it."""
+
     seq: int = 0
     key: str = ""
     version: int = 0
@@ -47,12 +50,37 @@ class Event:
     @property
     def reserves(self) -> Decimal | None:
         """Units reserved for the job after it; ``None``: as before."""
-        return None
+        return NOTHING if self.settles else None
 
     @property
     def spends(self) -> Decimal:
         """Units spent by it."""
         return NOTHING
+
+
+@frozen(kw_only=True)
+class _Reserving(Event):
+    """Something is about to be sent that may cost ``units``."""
+
+    units: Decimal = NOTHING
+
+    @property
+    def reserves(self) -> Decimal | None:
+        """The most that it may cost."""
+        return self.units
+
+
+@frozen(kw_only=True)
+class _Paying(Event):
+    """Something was answered, and cost ``units``."""
+
+    settles = True
+    units: Decimal = NOTHING
+
+    @property
+    def spends(self) -> Decimal:
+        """What it cost."""
+        return self.units
 
 
 @frozen(kw_only=True)
@@ -77,35 +105,35 @@ class JobRefused(Event):
     """The job cannot go on, decided here before any task was created; the next run checks it again."""
 
     pauses = True
+    settles = True
+    error: ErrorRecord
+
+
+@frozen(kw_only=True)
+class SendIntended(_Reserving):
+    """Identify or speech is about to be sent for this job: each send may cost ``units``."""
+
+
+@frozen(kw_only=True)
+class SendFailed(_Paying):
+    """Identify or speech was not answered this time; ``units`` may have been charged all the same. It is sent again."""
 
     error: ErrorRecord
 
 
 @frozen(kw_only=True)
-class SpeechMade(Event):
+class SpeechMade(_Paying):
     """Kling spoke the job's text."""
 
     audio: SpokenAudio
-    units: Decimal = NOTHING
-
-    @property
-    def spends(self) -> Decimal:
-        """What the speech cost."""
-        return self.units
 
 
 @frozen(kw_only=True)
-class FacesIdentified(Event):
+class FacesIdentified(_Paying):
     """The job has a face session, made at ``made_at`` (Unix time); ``units`` is 0 where another job paid for it."""
 
     session: FaceSession
     made_at: float
-    units: Decimal = NOTHING
-
-    @property
-    def spends(self) -> Decimal:
-        """What identify cost this job."""
-        return self.units
 
 
 @frozen(kw_only=True)
@@ -128,19 +156,16 @@ class StepFailed(Event):
     """A step failed while nothing was paid and nothing may have been created; the next run takes the job up again."""
 
     slot = False
+    settles = True
     pauses = True
     error: ErrorRecord
-
-    @property
-    def reserves(self) -> Decimal | None:
-        """Nothing is reserved any more."""
-        return NOTHING
 
 
 @frozen(kw_only=True)
 class JobFailed(Event):
     """Kling refused the job for good before any task was created."""
 
+    settles = True
     error: ErrorRecord
 
 
@@ -148,31 +173,26 @@ class JobFailed(Event):
 class JobChanged(Event):
     """The job came back with other media or settings, while nothing was open: it starts from its beginning."""
 
+    settles = True
+
 
 @frozen(kw_only=True)
 class SessionExpired(Event):
     """The face session is too old to create with, or Kling does not know it any more: faces are identified again."""
 
     slot = False
-
-    @property
-    def reserves(self) -> Decimal | None:
-        """Nothing is reserved any more."""
-        return NOTHING
+    settles = True
 
 
 @frozen(kw_only=True)
-class CreateIntended(Event):
-    """A task is about to be bought under ``external_task_id``: written before the request leaves."""
+class CreateIntended(_Reserving):
+    """A task is about to be bought under ``external_task_id``: written before the request leaves.
+
+    ``units`` is the worst case that it may cost.
+    """
 
     slot = True
     external_task_id: str
-    units: Decimal = NOTHING
-
-    @property
-    def reserves(self) -> Decimal | None:
-        """The worst case that the task may cost."""
-        return self.units
 
 
 @frozen(kw_only=True)
@@ -187,12 +207,8 @@ class CreateRefused(Event):
     """Kling refused the task for good: nothing was created."""
 
     slot = False
+    settles = True
     error: ErrorRecord
-
-    @property
-    def reserves(self) -> Decimal | None:
-        """Nothing is reserved any more."""
-        return NOTHING
 
 
 @frozen(kw_only=True)
@@ -200,12 +216,8 @@ class CreateNotTaken(Event):
     """All slots are taken: nothing was created, the same attempt waits for a slot again."""
 
     slot = False
+    settles = True
     error: ErrorRecord
-
-    @property
-    def reserves(self) -> Decimal | None:
-        """Nothing is reserved any more."""
-        return NOTHING
 
 
 @frozen(kw_only=True)
@@ -234,11 +246,7 @@ class TaskAbsent(Event):
     """
 
     slot = False
-
-    @property
-    def reserves(self) -> Decimal | None:
-        """Nothing is reserved any more."""
-        return NOTHING
+    settles = True
 
 
 @frozen(kw_only=True)
@@ -257,7 +265,7 @@ class SlotPresumedFree(Event):
 
 
 @frozen(kw_only=True)
-class TaskEnded(Event):
+class TaskEnded(_Paying):
     """The task ended at Kling, with a video or without.
 
     ``units`` is what Kling said it cost, or the price table's word.
@@ -265,22 +273,11 @@ class TaskEnded(Event):
 
     slot = False
     task: Task
-    units: Decimal = NOTHING
 
     @property
     def row(self) -> str:
         """A task that ended without a video leaves nothing to fetch."""
         return "TaskEnded" if self.task.status is TaskStatus.SUCCEED else "TaskEnded, failed"
-
-    @property
-    def reserves(self) -> Decimal | None:
-        """Nothing is reserved any more."""
-        return NOTHING
-
-    @property
-    def spends(self) -> Decimal:
-        """What the task cost."""
-        return self.units
 
 
 @frozen(kw_only=True)
@@ -306,7 +303,12 @@ class AttemptStarted(Event):
     """
 
 
-EVENTS: Mapping[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}
+EVENTS: Mapping[str, type[Event]] = {
+    kind.__name__: kind
+    for base in (Event, _Paying, _Reserving)
+    for kind in base.__subclasses__()
+    if not kind.__name__.startswith("_")
+}
 """Every kind of event by its name, as the journal writes it."""
 
 

@@ -7,7 +7,7 @@ from attrs import evolve
 
 from ..abc import Admission
 from ..errors import AnswerLost, ErrorRecord, InvalidJob
-from ..events import AttemptStarted, CreateUnanswered, Event, JobChanged, Outcome
+from ..events import AttemptStarted, CreateUnanswered, Event, JobChanged, Outcome, SendFailed
 from ..models import Job, Problem, Status
 from .admission import Place
 from .context import Context
@@ -88,6 +88,9 @@ class Desk:
         if ticket.state.next_step is Step.CREATE:
             error = AnswerLost("the run that sent the create ended before its answer was recorded")
             await self._write(ticket, CreateUnanswered(error=ErrorRecord.of(error)))
+        elif ticket.state.sending:
+            error = AnswerLost("the run that sent the request ended before its answer was recorded")
+            await self._write(ticket, SendFailed(error=ErrorRecord.of(error), units=ticket.state.reserved))
 
     def _failed_before(self, state: JobState) -> bool:
         first = self._context.recorder.first_seq

@@ -40,6 +40,10 @@ class Flights(Generic[T]):
         self._group = group
         self._aloft: dict[str, _Flight[T]] = {}
 
+    def aloft(self, key: str) -> bool:
+        """Whether a call for ``key`` is under way, which the next caller would share."""
+        return key in self._aloft
+
     async def share(self, key: str, make: Callable[[], Awaitable[T]]) -> tuple[T, bool]:
         """The answer of ``make``, and whether this caller set it off. Raises what ``make`` raised."""
         flight = self._aloft.get(key)

@@ -63,20 +63,33 @@ class Sessions:
         """Whether a session made at that Unix time is surely alive still."""
         return self._clock.wall() - made_at < LIFE
 
+    async def kept(self, video: Video, not_before: float = 0.0) -> tuple[FaceSession, float] | None:
+        """The video's session from the journal and the Unix time it was made, where it is alive.
+
+        One made at ``not_before`` or earlier does not count: Kling no longer knows it.
+        """
+        kept = await self._journal.session(video_name(video))
+        return kept if kept is not None and kept[1] > not_before and self.fresh(kept[1]) else None
+
+    def would_send(self, video: Video) -> bool:
+        """Whether ``get``, called now, would set off a call of its own rather than share another's."""
+        return not self._flights.aloft(video_name(video))
+
     async def get(self, video: Video, not_before: float = 0.0) -> tuple[FaceSession, float, bool]:
         """The video's session, the Unix time it was made, and whether this caller's call to Kling made it.
 
-        A kept session made before ``not_before`` does not count: Kling no longer knows it. Raises what identify raises.
+        Raises what identify raises; a call that fails is not repeated here.
         """
-        name = video_name(video)
-        (session, made_at, asked), leads = await self._flights.share(name, lambda: self._find(name, video, not_before))
+        (session, made_at, asked), leads = await self._flights.share(
+            video_name(video), lambda: self._find(video, not_before)
+        )
         return session, made_at, asked and leads
 
-    async def _find(self, name: str, video: Video, not_before: float) -> tuple[FaceSession, float, bool]:
-        kept = await self._journal.session(name)
-        if kept is not None and kept[1] > not_before and self.fresh(kept[1]):
+    async def _find(self, video: Video, not_before: float) -> tuple[FaceSession, float, bool]:
+        kept = await self.kept(video, not_before)
+        if kept is not None:
             return *kept, False
         made_at = self._clock.wall()
-        session = await self._client.identify_faces(video)
-        await self._journal.keep_session(name, session, made_at)
+        session = await self._client.without_repeats().identify_faces(video)
+        await self._journal.keep_session(video_name(video), session, made_at)
         return session, made_at, True

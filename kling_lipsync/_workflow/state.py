@@ -41,6 +41,7 @@ TRANSITIONS: Mapping[tuple[Step, str], Step] = {
     (Step.CHECK, "Checked, one step"): Step.INTEND,
     (Step.SPEAK, "SpeechMade"): Step.IDENTIFY,
     (Step.IDENTIFY, "FacesIdentified"): Step.CHOOSE,
+    **{(step, row): step for step in (Step.SPEAK, Step.IDENTIFY) for row in ("SendIntended", "SendFailed")},
     (Step.CHOOSE, "FaceChosen"): Step.PLAN,
     (Step.PLAN, "Planned"): Step.INTEND,
     (Step.INTEND, "CreateIntended"): Step.CREATE,
@@ -119,6 +120,7 @@ class JobState:
     external_task_id: str | None = None
     intended_at: float | None = None
     duplicate: bool = False
+    sending: bool = False
     tries: int = 0
     task_id: str | None = None
     task: Task | None = None
@@ -152,6 +154,7 @@ class JobState:
             reserved=self.reserved if event.reserves is None else event.reserves,
             spent=self.spent + event.spends,
             record=getattr(event, "error", None),
+            sending=isinstance(event, ev.SendIntended),
             **_LEARNED.get(type(event), _nothing)(before, event),
         )
 
@@ -196,8 +199,15 @@ def _nothing(_state: JobState, _event: Event) -> dict[str, Any]:
 
 _LEARNED: Mapping[type[Event], Callable[[JobState, Any], dict[str, Any]]] = {
     ev.Checked: lambda _, e: {"video_duration_ms": e.video_duration_ms, "sound_duration_ms": e.sound_duration_ms},
-    ev.SpeechMade: lambda _, e: {"speech": e.audio, "sound_duration_ms": e.audio.duration_ms},
-    ev.FacesIdentified: lambda _, e: {"session": e.session, "session_made_at": e.made_at, "face": None, "plan": None},
+    ev.SendFailed: lambda s, _: {"tries": s.tries + 1},
+    ev.SpeechMade: lambda _, e: {"speech": e.audio, "sound_duration_ms": e.audio.duration_ms, "tries": 0},
+    ev.FacesIdentified: lambda _, e: {
+        "session": e.session,
+        "session_made_at": e.made_at,
+        "face": None,
+        "plan": None,
+        "tries": 0,
+    },
     ev.FaceChosen: lambda _, e: {"face": e.face},
     ev.Planned: lambda _, e: {"plan": e.plan},
     ev.SessionExpired: lambda s, _: {"session": None, "sessions_expired": s.sessions_expired + 1},

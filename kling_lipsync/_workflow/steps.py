@@ -29,6 +29,8 @@ from ..events import (
     JobFailed,
     JobRefused,
     Planned,
+    SendFailed,
+    SendIntended,
     SessionExpired,
     SpeechMade,
     StepFailed,
@@ -81,21 +83,48 @@ async def check_job(context: Context, job: Job) -> CheckReport:
 async def _speak(context: Context, job: Job, state: JobState) -> Event:
     if not isinstance(job.audio, Speech):
         raise LookupError(f"job {job.key!r} has nothing to be spoken")
+    price = _price(context, "speech")
+    if not state.sending:
+        return await _intend_send(context, state, price)
     try:
-        audio = await context.client.speak(job.audio)
+        audio = await context.client.without_repeats().speak(job.audio)
     except KlingError as error:
-        return _failure(error)
-    return SpeechMade(audio=audio, units=_or_price(context, audio.units, "speech"))
+        return _unanswered(error, price)
+    return SpeechMade(audio=audio, units=price if audio.units is None else audio.units)
 
 
 async def _identify(context: Context, job: Job, state: JobState) -> Event:
     not_before = state.session_made_at if state.sessions_expired else 0.0
+    price = _price(context, "identify")
+    kept = await context.sessions.kept(job.video, not_before)
+    if kept is not None:
+        return FacesIdentified(session=kept[0], made_at=kept[1])
+    if not state.sending:
+        return await _intend_send(context, state, price)
+    leads = context.sessions.would_send(job.video)
     try:
         session, made_at, paid = await context.sessions.get(job.video, not_before)
     except KlingError as error:
-        return _failure(error)
-    units = _or_price(context, session.units, "identify") if paid else NOTHING
-    return FacesIdentified(session=session, made_at=made_at, units=units)
+        return _unanswered(error, price if leads else NOTHING)
+    units = price if session.units is None else session.units
+    return FacesIdentified(session=session, made_at=made_at, units=units if paid else NOTHING)
+
+
+async def _intend_send(context: Context, state: JobState, price: Decimal) -> Event:
+    """Each send reserves its price; too many that were not answered end the job's turn."""
+    if state.tries >= context.settings.retry.tries and state.record is not None:
+        return StepFailed(error=state.record)
+    await _wait_out_tries(context, state)
+    return SendIntended(units=price)
+
+
+def _unanswered(error: KlingError, price: Decimal) -> Event:
+    """A send that failed: what may pass by itself is tried again, and counted as paid where it may have been."""
+    if error.transient:
+        return SendFailed(error=ErrorRecord.of(error), units=price if error.may_have_acted else NOTHING)
+    if isinstance(error, (AccountError, AuthenticationError, ProtocolError)):
+        return StepFailed(error=ErrorRecord.of(error))
+    return JobFailed(error=ErrorRecord.of(error))
 
 
 async def _choose(context: Context, job: Job, state: JobState) -> Event:
@@ -192,17 +221,9 @@ async def _create(context: Context, job: Job, state: JobState) -> Event:
     return TaskCreated(task_id=task.task_id)
 
 
-def _failure(error: KlingError) -> Event:
-    """A failure before any task: for good, or one that may pass by itself, by topping up, or by another address."""
-    passing = error.transient or isinstance(error, (AccountError, AuthenticationError, ProtocolError))
-    return StepFailed(error=ErrorRecord.of(error)) if passing else JobFailed(error=ErrorRecord.of(error))
-
-
-def _or_price(context: Context, told: Decimal | None, what: str) -> Decimal:
+def _price(context: Context, what: str) -> Decimal:
     prices = context.client.gateway.prices
-    if told is not None or prices is None:
-        return told or NOTHING
-    price: Decimal = getattr(prices, what)
+    price: Decimal = NOTHING if prices is None else getattr(prices, what)
     return price
 
 

@@ -1,4 +1,4 @@
-"""What goes over the wire: Kling's envelope and the shapes of its ``data``. Every name of an answer stands here."""
+"""Kling's answers: the shapes of its ``data``, before any gateway rewrites them."""
 
 from __future__ import annotations
 
@@ -7,23 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 from kling_lipsync.sandbox.model import Session, SpokenAudio, Task, TaskStatus
-from kling_lipsync.sandbox.refusals import Refused
 
 UNIT_PRICE = Decimal("0.14")
 """List price of a unit in dollars."""
 
 Link = Callable[[str], str]
 """The name of a file among the results to a URL that opens it."""
-
-
-def envelope(data: object, request_id: str) -> dict[str, Any]:
-    """A success."""
-    return {"code": 0, "message": "SUCCEED", "request_id": request_id, "data": data}
-
-
-def refusal(refused: Refused, request_id: str) -> dict[str, Any]:
-    """A refusal."""
-    return {"code": refused.code, "message": refused.message, "request_id": request_id}
 
 
 def identified(session: Session, excess_ms: int, units: Decimal, link: Link) -> dict[str, Any]:

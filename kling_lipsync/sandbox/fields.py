@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+from kling_lipsync.sandbox.dialect import Numbers
 from kling_lipsync.sandbox.refusals import Refused, wrong
 
 T = TypeVar("T")
+
+WHOLE = re.compile(r"-?[0-9]{1,16}")
+DECIMAL = re.compile(r"-?[0-9]{1,16}(\.[0-9]{1,16})?")
 
 
 def parse_json(body: bytes) -> object:
@@ -54,10 +59,14 @@ def is_web_url(value: str) -> bool:
 
 @frozen
 class Fields:
-    """The fields of one object. Null, and an empty text, count as absent; ``path`` is where the object stands."""
+    """The fields of one object. Null, and an empty text, count as absent; ``path`` is where the object stands.
+
+    ``numbers`` says whether texts count as numbers.
+    """
 
     values: Mapping[str, Any]
     path: str = ""
+    numbers: Numbers = Numbers.NUMBERS
     read: set[str] = field(factory=set, init=False, eq=False)
     """Which fields somebody asked for."""
 
@@ -92,7 +101,10 @@ class Fields:
 
     def required_int(self, name: str, low: int | None = None) -> int:
         """A whole number that must be there."""
-        value = self._typed(name, "an integer", int)
+        digits = self._digits(name, WHOLE)
+        if digits is None and self.numbers is Numbers.TEXTS:
+            raise wrong(f"{self.label(name)}: must be a string of digits")
+        value = self._typed(name, "an integer", int) if digits is None else int(digits)
         if value is None:
             raise wrong(f"{self.label(name)}: must not be null")
         if low is not None and value < low:
@@ -101,7 +113,8 @@ class Fields:
 
     def number(self, name: str, default: float, low: float, high: float, *, shown: str = "") -> float:
         """A number between two bounds, both allowed; ``shown`` is its name in refusals where that is another one."""
-        value = self._typed(name, "a number", (int, float))
+        digits = self._digits(name, DECIMAL)
+        value = self._typed(name, "a number", (int, float)) if digits is None else float(digits)
         number = default if value is None else value
         if number < low:
             raise wrong(f"{self.label(shown or name)}: must be greater than or equal to {low}")
@@ -123,7 +136,7 @@ class Fields:
     def object(self, name: str) -> Fields | None:
         """An object within this one."""
         value = self._typed(name, "an object", dict)
-        return None if value is None else Fields(value, self.label(name))
+        return None if value is None else Fields(value, self.label(name), self.numbers)
 
     def only_object(self, name: str) -> Fields:
         """The object that is alone in an array."""
@@ -134,7 +147,7 @@ class Fields:
             raise wrong(f"{self.label(name)}: only one element is supported")
         if not isinstance(value[0], Mapping):
             raise wrong(f"{self.label(name)}[0]: must be an object")
-        return Fields(value[0], f"{self.label(name)}[0]")
+        return Fields(value[0], f"{self.label(name)}[0]", self.numbers)
 
     def one_of(self, one: str, other: str) -> str:
         """The name of that one of two fields which is there.
@@ -148,6 +161,13 @@ class Fields:
         if not here and not there:
             raise wrong(f"{self.label(one)} or {self.label(other)} is required")
         return one if here else other
+
+    def _digits(self, name: str, form: re.Pattern[str]) -> str | None:
+        """A number that was written as a text, where that is understood."""
+        self.read.add(name)
+        value = self.values.get(name)
+        is_number = self.numbers is not Numbers.NUMBERS and isinstance(value, str) and form.fullmatch(value)
+        return value if is_number else None
 
     def _typed(self, name: str, what: str, kinds: type[T] | tuple[type[T], ...]) -> T | None:
         self.read.add(name)

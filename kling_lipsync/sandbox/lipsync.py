@@ -45,7 +45,8 @@ def _offer_pictures(site: Site, session: Session) -> None:
 
 async def create(site: Site, call: Call) -> dict[str, Any]:
     """advanced-lip-sync: buys a task."""
-    wish, unknown = validation.read_wish(call.fields, site.settings.size_counted)
+    settings = site.settings
+    wish, unknown = validation.read_wish(call.fields, settings.size_counted, settings.dialect.volume_field)
     site.check_known(unknown)
     session = site.world.session(call.account, wish.session_id)
     face = validation.choose_face(session, wish.face_id)

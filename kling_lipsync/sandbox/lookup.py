@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import hashlib
 
+from kling_lipsync.sandbox.dialect import Dialect, QueryPath
 from kling_lipsync.sandbox.model import Family, Task
 from kling_lipsync.sandbox.refusals import Refused, wrong
 from kling_lipsync.sandbox.settings import ListOrder, Settings
 from kling_lipsync.sandbox.world import Account
 
+FOUND: dict[QueryPath, dict[Family, frozenset[Family]]] = {
+    QueryPath.OWN: {Family.ADVANCED: frozenset({Family.ADVANCED}), Family.ONE_STEP: frozenset({Family.ONE_STEP})},
+    QueryPath.LIP_SYNC: {Family.ADVANCED: frozenset(), Family.ONE_STEP: frozenset(Family)},
+    QueryPath.BOTH: {Family.ADVANCED: frozenset({Family.ADVANCED}), Family.ONE_STEP: frozenset(Family)},
+}
+"""Whose tasks a query finds under the path of each product."""
 
-def find_task(account: Account, family: Family, key: str, settings: Settings) -> Task:
-    """The task of this id, or of this external id where those are found.
+
+def find_task(account: Account, under: Family, key: str, dialect: Dialect) -> Task:
+    """The task of this id, or of this external id where those are found, below the path of a product.
 
     Raises:
         Refused: 1203.
     """
     task = account.tasks.get(key)
-    if task is None and settings.find_external_ids:
+    if task is None and dialect.find_external_ids:
         task = next(iter(account.by_external_id.get(key, [])), None)
-    if task is None or task.order.family is not family:
+    if task is None or task.order.family not in FOUND[dialect.query_path][under]:
         raise Refused(1203, "task not found")
     return task
 

@@ -37,6 +37,8 @@ def authenticate(authorization: str | None, settings: Settings, now: float) -> s
         raise Refused(1001)
     claims = _jwt_claims(key)
     if claims is not None:
+        if not settings.dialect.takes_jwt:
+            raise Refused(1002, "Authorization is invalid: an API key is wanted")
         return _jwt_account(key, claims, settings, now)
     if key in settings.api_keys or not (settings.api_keys or settings.access_key):
         return account_name(key)

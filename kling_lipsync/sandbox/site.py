@@ -15,7 +15,7 @@ from kling_lipsync.sandbox.callbacks import Callbacks, Post
 from kling_lipsync.sandbox.faults import Faults, Stage
 from kling_lipsync.sandbox.fields import Fields
 from kling_lipsync.sandbox.lookup import find_result
-from kling_lipsync.sandbox.model import Order, Task, Video
+from kling_lipsync.sandbox.model import Family, Order, Task, Video
 from kling_lipsync.sandbox.naming import file_name
 from kling_lipsync.sandbox.refusals import wrong
 from kling_lipsync.sandbox.settings import Settings
@@ -30,10 +30,14 @@ UNKNOWN_FIELDS = 1000
 
 @frozen(kw_only=True)
 class Call:
-    """One request to the API, by an account that was let in; ``key`` is the id in its path."""
+    """One request to the API, by an account that was let in; ``key`` is the id in its path.
+
+    ``endpoint`` is the name of what it calls, ``under`` the product whose path that has.
+    """
 
     account: Account
     endpoint: str
+    under: Family
     origin: str
     fields: Fields
     query: Mapping[str, str]
@@ -98,6 +102,8 @@ class Site:
         Raises:
             Refused: 1201, where it names none or two, or it cannot be had.
         """
+        if self.settings.dialect.one_key and {"video_id", "video_url"} <= fields.values.keys():
+            raise wrong("exactly one of the keys video_id and video_url must be sent")
         name = fields.one_of("video_id", "video_url")
         value = fields.text(name)
         if name == "video_url":

@@ -6,7 +6,6 @@ from typing import Any
 
 from kling_lipsync.sandbox import answers, validation
 from kling_lipsync.sandbox.lookup import find_page, find_task
-from kling_lipsync.sandbox.model import Family
 from kling_lipsync.sandbox.refusals import Refused, wrong
 from kling_lipsync.sandbox.site import Call, Site
 
@@ -14,16 +13,16 @@ COSTS_PAUSE = 1.0
 """Seconds between two looks at the account's costs: Kling's documentation of the account's query."""
 
 
-async def query(site: Site, call: Call, family: Family) -> dict[str, Any]:
+async def query(site: Site, call: Call) -> dict[str, Any]:
     """One task, by its id or by the caller's own."""
-    return site.show(find_task(call.account, family, call.key, site.settings), site.clock())
+    return site.show(find_task(call.account, call.under, call.key, site.settings.dialect), site.clock())
 
 
-async def page(site: Site, call: Call, family: Family) -> list[dict[str, Any]]:
+async def page(site: Site, call: Call) -> list[dict[str, Any]]:
     """A page of tasks."""
     now = site.clock()
     number, size = validation.read_page(call.query)
-    tasks = find_page(call.account, family, number, size, settings=site.settings, now=now)
+    tasks = find_page(call.account, call.under, number, size, settings=site.settings, now=now)
     return [site.show(task, now) for task in tasks]
 
 

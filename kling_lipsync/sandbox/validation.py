@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
+from kling_lipsync.sandbox.dialect import VolumeField
 from kling_lipsync.sandbox.fields import Fields, is_web_url
 from kling_lipsync.sandbox.model import Face, Mix, Session
 from kling_lipsync.sandbox.probe import SOUND_BYTES
@@ -67,7 +68,7 @@ class Lines:
     speed: float
 
 
-def read_wish(fields: Fields, counted: SizeCounted) -> tuple[Wish, list[str]]:
+def read_wish(fields: Fields, counted: SizeCounted, volume_field: VolumeField) -> tuple[Wish, list[str]]:
     """The wish in a create's body, and the labels of fields that no rule knows.
 
     Raises:
@@ -80,7 +81,7 @@ def read_wish(fields: Fields, counted: SizeCounted) -> tuple[Wish, list[str]]:
         session_id=session_id,
         face_id=choice.required_text("face_id"),
         sound=_read_sound(choice, counted),
-        mix=_read_mix(choice),
+        mix=_read_mix(choice, volume_field),
         watermark=watermark.flag("enabled"),
         external_task_id=fields.text("external_task_id"),
         callback_url=fields.url("callback_url"),
@@ -123,7 +124,8 @@ def check_sound_size(size_bytes: int) -> None:
         raise wrong("sound_file: audio file size must not be more than 5MB")
 
 
-def _read_mix(choice: Fields) -> Mix:
+def _read_mix(choice: Fields, volume_field: VolumeField) -> Mix:
+    original = next((name for name in volume_field.names if name in choice.values), volume_field.names[0])
     start, end = choice.required_int("sound_start_time", 0), choice.required_int("sound_end_time", 0)
     if end - start < SHORTEST_MS:
         raise wrong(f"{choice.label('sound_end_time')}: the cropped sound must not be shorter than 2 seconds")
@@ -132,7 +134,7 @@ def _read_mix(choice: Fields) -> Mix:
         end_ms=end,
         insert_ms=choice.required_int("sound_insert_time", 0),
         sound_volume=choice.number("sound_volume", 1.0, *VOLUMES),
-        original_volume=choice.number("original_audio_volume", 1.0, *VOLUMES),
+        original_volume=choice.number(original, 1.0, *VOLUMES),
     )
 
 

@@ -41,7 +41,8 @@ def lengths(path: Path) -> tuple[float, float]:
 
 def test_the_demo_makes_videos_of_the_sources_length_and_refuses_one_job(tmp_path: Path) -> None:
     """Without an account: every outcome as expected, a picture and a sound in each file, one refusal that says what
-    to change."""
+    to change.
+    """
     done = cli("demo", "--out", "made", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     made = {path.stem: lengths(path) for path in (tmp_path / "made").glob("*.mp4")}

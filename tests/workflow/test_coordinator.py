@@ -383,18 +383,29 @@ async def test_a_budget_is_never_passed(world: World) -> None:
     assert totals.spent <= Decimal("3.5")
 
 
-async def test_an_unreachable_host_is_told_after_a_few_tries(world: World) -> None:
-    """Nothing was sent, nothing is lost: the error says so, and the job is taken up by the next run."""
+async def test_sends_that_were_not_answered_are_counted_once_each(world: World) -> None:
+    """Identify is sent a few times and never answered: each send may have been charged, shared ones only once."""
     world.sandbox.faults.add(Fault("drop", "identify"))
     async with (
-        world.client(retry=RetryPolicy(tries=2)) as client,
+        world.client(retry=RetryPolicy(tries=3)) as client,
         Coordinator(client, journal=world.journal) as coordinator,
     ):
+        outcomes = await coordinator.run_all([job(f"job-{n}") for n in range(4)])
+        totals = await coordinator.totals()
+    assert {outcome.status for outcome in outcomes} == {Status.FAILED}
+    assert all(outcome.error is not None and outcome.error.transient for outcome in outcomes)
+    sends = world.stats()["requests"]["identify"]
+    assert totals.spent == sends * Decimal("0.05")
+    assert totals.reserved == 0
+
+
+async def test_identify_is_part_of_the_budget(world: World) -> None:
+    """A budget too small for one more identify sends none."""
+    async with world.coordinator(budget=Budget(units=Decimal("0.04"))) as coordinator:
         outcome = await coordinator.run(job())
-    assert outcome.status is Status.FAILED
-    assert outcome.units == 0
-    assert outcome.error is not None
-    assert outcome.error.transient
+        assert isinstance(coordinator.stopped, BudgetExceeded)
+    assert outcome.status is Status.NOT_STARTED
+    assert "identify" not in world.stats()["requests"]
 
 
 async def test_changed_jobs_are_refused_where_something_was_bought(world: World) -> None:

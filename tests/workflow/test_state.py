@@ -51,6 +51,8 @@ SAMPLES: list[ev.Event] = [
     ev.TaskEnded(task=FAILED),
     ev.FetchFailed(error=ERROR),
     ev.AttemptStarted(attempt=2),
+    ev.SendIntended(units=Decimal("0.05")),
+    ev.SendFailed(error=ERROR, units=Decimal("0.05")),
 ]
 
 
@@ -184,4 +186,4 @@ def test_whatever_follows_a_slot_is_held_only_beside_an_open_create(events: list
             continue
         if state.next_step in BEFORE_MONEY or state.next_step in (Step.DONE, Step.FETCH):
             assert not state.holds_slot
-            assert state.reserved == 0
+            assert state.sending or state.reserved == 0

@@ -19,6 +19,7 @@ _SOON_MS = 7 * _DAY_MS
 _IN_FORCE = "online"
 """Kling's word for a pack that can be drawn on (its documentation of account information inquiry)."""
 
+_BUY = "buy a resource pack, or see in the console that the account has a balance"
 _OWN_PROFILE = "use a profile of your own (--gateway FILE.toml) with {} = {}"
 
 
@@ -98,15 +99,20 @@ def _found(found: Task, known: Task, gateway: Gateway) -> Finding:
 
 
 def _read_packs(packs: Sequence[ResourcePack], count: int, now_ms: int) -> Finding:
+    """``packs`` are those in force, of ``count``."""
     if not packs:
-        seen = f"{count} resource packs, none of them in force" if count else "no resource pack"
-        return warning(seen, "buy one, or see in the console that the account has a balance")
+        return warning(f"{count or 'no'} resource packs, none in force", _BUY)
     seen = "; ".join(f"{pack.name or pack.pack_id}: {_left(pack)}" for pack in packs)
-    if not any(pack.remaining > 0 for pack in packs):
-        return warning(seen, "buy a resource pack, or see in the console that the account has a balance")
-    if all(pack.ends_ms is not None and pack.ends_ms < now_ms + _SOON_MS for pack in packs):
-        return warning(f"{seen}; all end within a week", "buy another one in time")
+    usable = [pack for pack in packs if pack.remaining > 0]
+    if not usable:
+        return warning(seen, _BUY)
+    if all(_ends_before(pack, now_ms + _SOON_MS) for pack in usable):
+        return warning(f"{seen}; nothing lasts longer than a week", "buy another resource pack in time")
     return ok(seen)
+
+
+def _ends_before(pack: ResourcePack, moment_ms: int) -> bool:
+    return pack.ends_ms is not None and pack.ends_ms < moment_ms
 
 
 def _left(pack: ResourcePack) -> str:

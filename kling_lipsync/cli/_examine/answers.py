@@ -16,7 +16,6 @@ from ...errors import (
     AccountError,
     APIError,
     AuthenticationError,
-    ConfigurationError,
     InvalidRequest,
     KlingError,
     ProtocolError,
@@ -40,11 +39,12 @@ _OF_THE_ACCOUNT = (AuthenticationError, AccountError)
 
 async def check_answer(patient: Patient) -> Finding:
     """Whether what answers is Kling's API, and how fast: the median of some reads, the first of which connects."""
-    for _ in range(_READS):
-        patient.probe = await _asked(patient.client)
-        if not isinstance(patient.probe, InvalidRequest):
-            break
-    return _read_answer(patient.probe, patient.heads)
+    probe = await _asked(patient.client)
+    for _ in range(_READS - 1):
+        if isinstance(probe, InvalidRequest):
+            probe = await _asked(patient.client)
+    patient.probe = probe
+    return _read_answer(probe, patient.heads)
 
 
 async def check_clock(patient: Patient) -> Finding:
@@ -52,10 +52,9 @@ async def check_clock(patient: Patient) -> Finding:
     if not any(head.dated for head in patient.heads):
         return not_known("the gateway's answers have no date")
     skew = patient.client.clock_skew
-    direction = "behind" if skew > 0 else "ahead of"
-    seen = f"this machine's clock is {abs(skew):.0f} s {direction} the gateway's"
+    seen = f"this machine's clock is {_difference(skew)}"
     if _signs_tokens(patient):
-        seen += "; tokens follow the gateway's clock"
+        seen += "; tokens follow the gateway's clock anyway"
     return ok(seen) if abs(skew) < _TOLERATED_SKEW else warning(seen, "set this machine's clock (NTP)")
 
 
@@ -77,7 +76,7 @@ async def _asked(client: KlingClient) -> Task | KlingError:
 
 
 def _read_answer(probe: Task | KlingError, heads: Sequence[Head]) -> Finding:
-    if isinstance(probe, (ConfigurationError, TransportError, ProtocolError)):
+    if isinstance(probe, (TransportError, ProtocolError)):
         return failed_with(probe)
     speed = _speed(heads)
     if "html" in heads[-1].content_type:
@@ -110,6 +109,13 @@ def _speed(heads: Sequence[Head]) -> str:
     times = [head.seconds for head in heads[1:]] or [head.seconds for head in heads]
     count = f"median of {len(times)} reads" if len(times) > 1 else "one read"
     return f"answered in {in_ms(median(times))} ({count})"
+
+
+def _difference(skew: float) -> str:
+    """The skew in words; a ``Date`` is cut to its second, so that less than two cannot be told from none."""
+    if abs(skew) < 2:
+        return "the gateway's, to the second"
+    return f"{abs(skew):.0f} s {'behind' if skew > 0 else 'ahead of'} the gateway's"
 
 
 def _signs_tokens(patient: Patient) -> bool:

@@ -46,7 +46,10 @@ async def examine(patient: Patient) -> AsyncIterator[tuple[str, Finding]]:
 
 
 def _pointless(check: Check, found: Mapping[str, Finding]) -> Finding | None:
+    """Why there is no point in a check: what it needs has failed, or was skipped for a reason that holds here too."""
     for need in check.needs:
-        if found[need].health in (Health.FAILED, Health.SKIPPED):
-            return skipped(f"pointless, as {need} {'failed' if found[need].health is Health.FAILED else 'was skipped'}")
+        if found[need].health is Health.FAILED:
+            return skipped(f"pointless, as {need} failed")
+        if found[need].health is Health.SKIPPED:
+            return found[need]
     return None

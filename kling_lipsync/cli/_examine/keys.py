@@ -48,8 +48,9 @@ def _unused(patient: Patient, credentials: Credentials) -> str:
 
 def _oddity(credentials: Credentials) -> str | None:
     """What makes a key look like none, if anything does."""
-    pair = isinstance(credentials, AccessKey)
-    keys = [credentials.access_key, credentials.secret_key] if pair else [credentials.key]
+    keys = (
+        (credentials.access_key, credentials.secret_key) if isinstance(credentials, AccessKey) else (credentials.key,)
+    )
     if any(key[0] in _QUOTES or key[-1] in _QUOTES for key in keys):
         return "there are quotes around it, which would be sent too"
     if keys[0].startswith(_TOKEN) and keys[0].count(".") == 2:

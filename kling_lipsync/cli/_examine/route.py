@@ -11,6 +11,9 @@ from ...errors import ConfigurationError
 
 _PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
+_CHECK_PROXY = "check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY"
+_CHECK_NETWORK = "check the address, the network and its firewall, and whether HTTPS_PROXY has to be set"
+
 
 @frozen
 class Route:
@@ -41,8 +44,13 @@ class Route:
 
     @property
     def by_proxy(self) -> str:
-        """Words for the proxy, empty where there is none."""
-        return f"through the proxy {place_of(self.proxy)} of the environment" if self.proxy else ""
+        """Words for the proxy, to stand behind others; empty where there is none."""
+        return f" through the proxy {place_of(self.proxy)} of the environment" if self.proxy else ""
+
+
+def check_way(route: Route, straight: str = _CHECK_NETWORK) -> str:
+    """What to do where the way does not lead there: the proxy is to be checked if there is one."""
+    return _CHECK_PROXY if route.proxy else straight
 
 
 class _Signpost(httpx.AsyncBaseTransport):
