@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from attrs import field, frozen
+from attrs import frozen
 
 from kling_lipsync.sandbox.model import Family
 
@@ -125,7 +125,7 @@ class VolumeField(Enum):
 
 @frozen(kw_only=True)
 class Operation:
-    """A method of a path; ``name`` is its endpoint in faults and statistics, ``under`` the product that it belongs to."""
+    """A method of a path: ``name`` is its endpoint in faults and statistics, ``under`` the product whose path it is."""
 
     method: str
     path: str
@@ -151,7 +151,7 @@ class Dialect:
     errors: Errors = Errors.KLING
     words: Words | None = None
     """None: those that go with ``answers``."""
-    spellings: frozenset[Spelling] = field(default=frozenset(), converter=frozenset)
+    spellings: frozenset[Spelling] = frozenset()
 
     lists: bool = False
     query_path: QueryPath = QueryPath.OWN

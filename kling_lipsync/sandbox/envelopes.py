@@ -32,7 +32,9 @@ class Reply:
     def body(self, data: Data | list[Data]) -> Data:
         """The whole body for Kling's ``data``."""
         show = ITEMS[self.family]
-        return WHOLES[self.family](self, [show(self, item) for item in data] if isinstance(data, list) else show(self, data))
+        return WHOLES[self.family](
+            self, [show(self, item) for item in data] if isinstance(data, list) else show(self, data)
+        )
 
     def word(self, status: str) -> str:
         """Kling's word for a status, in the vocabulary of the answer's outermost part."""

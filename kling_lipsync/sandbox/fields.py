@@ -166,8 +166,9 @@ class Fields:
         """A number that was written as a text, where that is understood."""
         self.read.add(name)
         value = self.values.get(name)
-        is_number = self.numbers is not Numbers.NUMBERS and isinstance(value, str) and form.fullmatch(value)
-        return value if is_number else None
+        if self.numbers is Numbers.NUMBERS or not isinstance(value, str):
+            return None
+        return value if form.fullmatch(value) else None
 
     def _typed(self, name: str, what: str, kinds: type[T] | tuple[type[T], ...]) -> T | None:
         self.read.add(name)

@@ -39,9 +39,7 @@ ONE_STEP = (
 )
 """A task in one call, from a video and a text or a sound."""
 
-ONE_STEP_AS_IDENTIFY = Operation(
-    method="POST", path=IDENTIFY_PATH, name="one_step_create", under=Family.ONE_STEP
-)
+ONE_STEP_AS_IDENTIFY = Operation(method="POST", path=IDENTIFY_PATH, name="one_step_create", under=Family.ONE_STEP)
 COSTS = Operation(method="GET", path="/account/costs", name="costs")
 
 OFFICIAL = Dialect(
@@ -69,14 +67,14 @@ CHAINHUB = Dialect(
     # Its document shows no answer at all.
     prefixes=("/kling",),
     operations=TWO_STEP,
-    spellings={Spelling.LEAN},
+    spellings=frozenset({Spelling.LEAN}),
 )
 
 YUTO = Dialect(
     # Its page of identify-face shows the body and the answer of the one-step product; a page beside it has the path.
     prefixes=("/kling",),
     operations=(ONE_STEP_AS_IDENTIFY, *ONE_STEP),
-    spellings={Spelling.LEAN},
+    spellings=frozenset({Spelling.LEAN}),
     needs_language=True,
 )
 
@@ -84,7 +82,7 @@ EZMODEL = Dialect(
     prefixes=("/kling",),
     operations=TWO_STEP,
     message="success",
-    spellings={Spelling.LEAN, Spelling.SUCCESS_MESSAGE},
+    spellings=frozenset({Spelling.LEAN, Spelling.SUCCESS_MESSAGE}),
 )
 
 DIALECTS: dict[Gateway, Dialect] = {

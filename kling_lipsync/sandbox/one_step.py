@@ -15,6 +15,11 @@ from kling_lipsync.sandbox.speaking import make_audio
 from kling_lipsync.sandbox.validation import ONE_STEP_TEXT_LENGTH, SoundSource, decode_sound, read_lines
 
 MODES = ("text2video", "audio2video")
+KNOWN = {
+    "video_id", "video_url", "task_id", "mode", "text", "voice_id", "voice_language", "voice_speed",
+    "audio_type", "audio_file", "audio_url",
+}  # fmt: skip
+"""The fields of ``input``; only a gateway's page shows ``task_id``, and nothing depends on it."""
 
 
 async def create(site: Site, call: Call) -> dict[str, Any]:
@@ -25,6 +30,8 @@ async def create(site: Site, call: Call) -> dict[str, Any]:
         raise wrong("input.mode: must not be null")
     if mode not in MODES:
         raise wrong(f"input.mode: must be one of {', '.join(MODES)}")
+    external_task_id, callback_url = call.fields.text("external_task_id"), call.fields.url("callback_url")
+    site.check_known([*call.fields.unknown(), *(fields.label(name) for name in fields.values if name not in KNOWN)])
     video = await site.source_video(call, Fields(fields.values))
     check_video(video.facts, ONE_STEP_MS)
     sound = await (_spoken(site, fields) if mode == "text2video" else _sent(site, call, fields))
@@ -34,8 +41,8 @@ async def create(site: Site, call: Call) -> dict[str, Any]:
         video=video,
         sound=sound,
         mix=Mix(start_ms=0, end_ms=length_ms, insert_ms=0, original_volume=0.0),
-        external_task_id=call.fields.text("external_task_id"),
-        callback_url=call.fields.url("callback_url"),
+        external_task_id=external_task_id,
+        callback_url=callback_url,
         fate=await _fate(site, video.path, video.facts.duration_ms),
         origin=call.origin,
     )
@@ -43,6 +50,8 @@ async def create(site: Site, call: Call) -> dict[str, Any]:
 
 
 async def _spoken(site: Site, fields: Fields) -> Sound:
+    if site.settings.dialect.needs_language:
+        fields.required_text("voice_language")
     lines = read_lines(Fields(fields.values, "input"), ONE_STEP_TEXT_LENGTH, speed_shown="voiceSpeed")
     audio = await make_audio(site, lines)
     path = await site.studio.result(audio.name)

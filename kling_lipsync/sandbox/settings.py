@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import Enum
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import evolve, field, fields_dict, frozen
+from attrs.converters import optional
 from attrs.validators import ge, gt
+
+from kling_lipsync.sandbox.dialect import (
+    Answers,
+    Dialect,
+    Errors,
+    Gateway,
+    Numbers,
+    QueryPath,
+    Spelling,
+    VolumeField,
+    Words,
+)
+from kling_lipsync.sandbox.gateways import DIALECTS
 
 DAY = 24 * 3600.0
 MIB = 1024 * 1024
@@ -35,11 +50,16 @@ class SizeCounted(Enum):
     ENCODED = "encoded"
 
 
+def _spellings(names: Collection[Spelling | str]) -> frozenset[Spelling]:
+    return frozenset(Spelling(name) for name in names)
+
+
 @frozen(kw_only=True)
 class Settings:
     """The sandbox's settings; every time is in seconds.
 
     ``speed`` divides how long identify, speech and tasks take. Lifetimes and the timestamps in answers stay real.
+    Where an enumeration is wanted, its value (``"cometapi"``) does as well.
     """
 
     # How long things take, and how many may run.
@@ -75,7 +95,6 @@ class Settings:
 
     # Where the documents are silent; the default is what is documented or likeliest.
     duplicates: Duplicates = field(default=Duplicates.REFUSE, converter=Duplicates)
-    find_external_ids: bool = True
     list_order: ListOrder = field(default=ListOrder.NEWEST_FIRST, converter=ListOrder)
     list_delay: float = field(default=0.0, validator=ge(0))
     """How late a new task shows up in the list."""
@@ -97,6 +116,21 @@ class Settings:
     pack_units: float = field(default=10_000.0, validator=gt(0))
     costs_lag: float = field(default=DAY / 2, validator=ge(0))
 
+    # Who answers, and how. None: as that gateway's own document has it; `Dialect` explains each of them.
+    gateway: Gateway = field(default=Gateway.OFFICIAL, converter=Gateway)
+    answers: Answers | None = field(default=None, converter=optional(Answers))
+    created: Answers | None = field(default=None, converter=optional(Answers))
+    errors: Errors | None = field(default=None, converter=optional(Errors))
+    words: Words | None = field(default=None, converter=optional(Words))
+    spellings: frozenset[Spelling] | None = field(default=None, converter=optional(_spellings))
+    """These and no others."""
+    lists: bool | None = None
+    find_external_ids: bool | None = None
+    query_path: QueryPath | None = field(default=None, converter=optional(QueryPath))
+    one_key: bool | None = None
+    numbers: Numbers | None = field(default=None, converter=optional(Numbers))
+    volume_field: VolumeField | None = field(default=None, converter=optional(VolumeField))
+
     # Bounds.
     body_bytes: int = field(default=16 * MIB, validator=gt(0))
     keep_sessions: int = field(default=10_000, validator=ge(1))
@@ -105,3 +139,12 @@ class Settings:
     """Tasks kept for an account; the oldest that has ended goes first. Speech and accounts have the same bound."""
     cache_bytes: int = field(default=4096 * MIB, validator=gt(0))
     """Bytes of fetched and made files kept on disk; the least recently used goes first."""
+
+    dialect: Dialect = field(init=False, repr=False, eq=False)
+    """The gateway's, with what is set otherwise here."""
+
+    @dialect.default
+    def _spoken(self) -> Dialect:
+        shared = fields_dict(Dialect).keys() & fields_dict(Settings).keys()
+        chosen = {name: getattr(self, name) for name in shared if getattr(self, name) is not None}
+        return evolve(DIALECTS[self.gateway], **chosen)

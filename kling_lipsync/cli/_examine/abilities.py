@@ -43,7 +43,7 @@ async def check_external_ids(patient: Patient) -> Finding:
     """Whether a task of the list is found by its external id, as the profile says or against it."""
     known = next((task for task in patient.tasks or () if task.external_task_id), None)
     if known is None or known.external_task_id is None:
-        return not_known("not known yet: needs one task with an external id in the list")
+        return not_known("needs one task with an external id in the list")
     try:
         found = await patient.client.get_task(known.external_task_id)
     except InvalidRequest as error:
@@ -70,7 +70,9 @@ async def check_packs(patient: Patient) -> Finding:
 
 def _no_list(error: KlingError, gateway: Gateway) -> Finding:
     if not gateway.lists_tasks:
-        return ok(f"no list, as the profile says: {told(error)}")
+        return ok(
+            f"no list, as the profile says (with a wrong prefix in --base-url it would look the same): {told(error)}"
+        )
     todo = f"check --base-url; if the gateway has no list, {_OWN_PROFILE.format('lists_tasks', 'false')}"
     return failed(f"no list, against the profile: {told(error)}", todo)
 
@@ -79,8 +81,7 @@ def _listed(tasks: Sequence[Task]) -> str:
     named = sum(task.external_task_id is not None for task in tasks)
     if not tasks:
         return "the list works, and is empty"
-    more = " or more" if len(tasks) >= _PAGE else ""
-    return f"the list works: {len(tasks)}{more} tasks, {named or 'none'} of them with an external id"
+    return f"the list works; tasks on its first page: {len(tasks)}, with an external id: {named}"
 
 
 def _not_found(error: KlingError, gateway: Gateway) -> Finding:
@@ -101,7 +102,7 @@ def _found(found: Task, known: Task, gateway: Gateway) -> Finding:
 def _read_packs(packs: Sequence[ResourcePack], count: int, now_ms: int) -> Finding:
     """``packs`` are those in force, of ``count``."""
     if not packs:
-        return warning(f"{count or 'no'} resource packs, none in force", _BUY)
+        return warning(f"resource packs: {count}, none in force", _BUY)
     seen = "; ".join(f"{pack.name or pack.pack_id}: {_left(pack)}" for pack in packs)
     usable = [pack for pack in packs if pack.remaining > 0]
     if not usable:

@@ -37,7 +37,7 @@ def _shape(credentials: Credentials) -> str:
     if isinstance(credentials, ApiKey):
         return f"an API key of {len(credentials.key)} characters"
     lengths = len(credentials.access_key), len(credentials.secret_key)
-    return f"an access key of {lengths[0]} characters with a secret of {lengths[1]}, which sign tokens"
+    return f"an access key of {lengths[0]} characters with a secret of {lengths[1]} (they sign tokens)"
 
 
 def _unused(patient: Patient, credentials: Credentials) -> str:
