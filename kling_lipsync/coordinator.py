@@ -8,8 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import anyio
-from anyio.abc import ObjectReceiveStream, TaskGroup
+from anyio.abc import TaskGroup
 
 from ._journal import SqliteJournal
 from ._tasks import task_group
@@ -20,6 +19,7 @@ from ._workflow.breaker import Breaker
 from ._workflow.context import Context, Settings
 from ._workflow.desk import Desk
 from ._workflow.inspect import CheckReport, inspect_job
+from ._workflow.outcomes import Outcomes
 from ._workflow.recorder import Observer, Recorder
 from ._workflow.remote import RemoteLook
 from ._workflow.sessions import Sessions
@@ -34,8 +34,6 @@ from .events import Event, Outcome
 from .gateways import Gateway, load_gateway
 from .models import FaceSession, Job, Status, Video
 from .policies import Budget, Limits, PollPolicy, Timeouts
-
-Outcomes = ObjectReceiveStream[Outcome]
 
 
 class _Reader:
@@ -159,11 +157,10 @@ class Coordinator(_Reader):
         stay in the journal. Raises ``JournalError`` where the journal fails.
         """
         context, desk = self._opened()
-        send, receive = anyio.create_memory_object_stream[Outcome]()
+        outcomes = Outcomes()
         async with task_group() as group:
-            group.start_soon(feed, context, desk, self._admission, jobs, send)
-            async with receive:
-                yield receive
+            group.start_soon(feed, context, desk, self._admission, jobs, outcomes)
+            yield outcomes
             group.cancel_scope.cancel()
 
     async def run(self, job: Job) -> Outcome:

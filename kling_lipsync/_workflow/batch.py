@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from contextlib import aclosing
 from itertools import islice
 
-from anyio.abc import ObjectSendStream
 from attrs import define, evolve
 
 from .._tasks import task_group
@@ -16,6 +15,7 @@ from ..models import Job, Status
 from .admission import Admission, Place
 from .context import Context
 from .desk import Desk
+from .outcomes import Outcomes
 from .settings_of import settings_of
 
 Jobs = Iterable[Job] | AsyncIterable[Job]
@@ -34,13 +34,13 @@ class _Pace:
         self.size = min(MOST, self.size * 2) if settled == of else FEWEST
 
 
-async def feed(context: Context, desk: Desk, admission: Admission, jobs: Jobs, send: ObjectSendStream[Outcome]) -> None:
-    """Takes the jobs in as there is room, until they end; sends one outcome for each and then closes ``send``.
+async def feed(context: Context, desk: Desk, admission: Admission, jobs: Jobs, outcomes: Outcomes) -> None:
+    """Takes the jobs in as there is room, until they end; puts one outcome for each, and then ends ``outcomes``.
 
     A finished job takes no place: a journal of a hundred thousand of them is gone through in seconds.
     """
     pace = _Pace()
-    async with send, task_group() as turns, aclosing(_chunks(jobs, pace)) as stream:
+    async with aclosing(outcomes), task_group() as turns, aclosing(_chunks(jobs, pace)) as stream:
         async for chunk in stream:
             rows = await context.journal.rows_of([job.key for job in chunk])
             settled = 0
@@ -48,15 +48,15 @@ async def feed(context: Context, desk: Desk, admission: Admission, jobs: Jobs, s
                 outcome = _settled(context, job, rows.get(job.key))
                 if outcome is not None:
                     settled += 1
-                    await send.send(outcome)
+                    await outcomes.put(outcome)
                 else:
-                    turns.start_soon(_turn, desk, job, await admission.enter(), send)
+                    turns.start_soon(_turn, desk, job, await admission.enter(), outcomes)
             pace.learn(settled, len(chunk))
 
 
-async def _turn(desk: Desk, job: Job, place: Place, send: ObjectSendStream[Outcome]) -> None:
+async def _turn(desk: Desk, job: Job, place: Place, outcomes: Outcomes) -> None:
     try:
-        await send.send(await desk.serve(job, place))
+        await outcomes.put(await desk.serve(job, place))
     finally:
         place.leave()
 
@@ -69,7 +69,9 @@ def _settled(context: Context, job: Job, row: JobRow | None) -> Outcome | None:
     if row is None or known is None or row.status is not Status.SUCCEEDED or row.settings != settings_of(job):
         return None
     fetched = context.settings.download_to is None or known.file is not None
-    return evolve(known, meta=job.meta) if fetched else None
+    if not fetched:
+        return None
+    return known if known.meta == job.meta else evolve(known, meta=job.meta)
 
 
 async def _chunks(jobs: Jobs, pace: _Pace) -> AsyncGenerator[list[Job], None]:

@@ -22,6 +22,8 @@ def video_name(video: Video) -> str:
 
 def lasting_url(url: str) -> str:
     """The URL without the parameters that sign it, which change while the file stays the same."""
+    if "?" not in url and "#" not in url:
+        return url
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc, parts.path, _lasting(parts.query), ""))
 

@@ -8,6 +8,8 @@ import json
 from ..models import Audio, Job, Speech
 from .sessions import lasting_url, video_name
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 def settings_of(job: Job) -> str:
     """The job's media and settings as canonical JSON.
@@ -24,7 +26,7 @@ def settings_of(job: Job) -> str:
         "watermark": job.watermark,
         "external_task_id": job.external_task_id,
     }
-    return json.dumps(settings, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return _encode(settings)
 
 
 def _sound(audio: Audio | Speech) -> list[object]:

@@ -27,10 +27,11 @@ TWO_STEP = (
 )
 """Faces of a video, then a task for one of them; speech gives ``audio_id``."""
 
-TWO_STEP_QUERY_BELOW_ONE_STEP = Operation(
-    method="GET", path=ONE_STEP_PATH + "/{key}", name="query", under=Family.ONE_STEP
+HANDED_ON = (
+    *TWO_STEP,
+    Operation(method="GET", path=ONE_STEP_PATH + "/{key}", name="query", under=Family.ONE_STEP),
 )
-"""A gateway whose queries take any product of its own list, which lacks ``advanced-lip-sync``."""
+"""The same at a gateway that has no one-step product: its queries may be below ``lip-sync``, if `QueryPath` says so."""
 
 ONE_STEP = (
     Operation(method="POST", path=ONE_STEP_PATH, name="one_step_create", under=Family.ONE_STEP),
@@ -53,20 +54,21 @@ OFFICIAL = Dialect(
 
 COMETAPI = Dialect(
     prefixes=("/kling",),
-    operations=(*TWO_STEP, TWO_STEP_QUERY_BELOW_ONE_STEP),
+    operations=HANDED_ON,
     # Its guide to errors shows this envelope; the document of identify-face requires exactly one key.
     errors=Errors.OPENAI,
     one_key=True,
     # Its page of creating a task writes times as strings and calls the video's volume otherwise than Kling does.
     numbers=Numbers.EITHER,
     volume_field=VolumeField.EITHER,
+    # Its page of queries lists the products that it takes, with lip-sync and without advanced-lip-sync.
     query_path=QueryPath.BOTH,
 )
 
 CHAINHUB = Dialect(
     # Its document shows no answer at all.
     prefixes=("/kling",),
-    operations=TWO_STEP,
+    operations=HANDED_ON,
     spellings=frozenset({Spelling.LEAN}),
 )
 
@@ -80,7 +82,7 @@ YUTO = Dialect(
 
 EZMODEL = Dialect(
     prefixes=("/kling",),
-    operations=TWO_STEP,
+    operations=HANDED_ON,
     message="success",
     spellings=frozenset({Spelling.LEAN, Spelling.SUCCESS_MESSAGE}),
 )

@@ -1,92 +1,28 @@
 from __future__ import annotations
 
 import json
-import ssl
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from email.utils import formatdate
-from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
-import trustme
-from anyio.from_thread import start_blocking_portal
 
-from kling_lipsync.cli._examine import CHECKS, Health, examine, patient
-from kling_lipsync.gateways import load_gateway
-from kling_lipsync.policies import Timeouts
+from kling_lipsync.cli._examine import CHECKS
 
-from ..transport.serving import Connection, Handler, Server, always, answer, once, serving, silent, unused_port
-from .driving import Ended, Line, World, served
+from ..transport.serving import always, unused_port
+from .driving import Line, World, served
+from .examining import NAMES, examined, hosted, html, refusal, routed, success, verdicts, without_proxies
 
-NAMES = [check.name for check in CHECKS]
-SOON, LONG_AGO = timedelta(days=3, hours=1), timedelta(days=400)
-
-Found = dict[str, dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    """The one authority that the doctor trusts."""
-    return trustme.CA()
+SOON, LATER = timedelta(days=3), timedelta(days=400)
 
 
 @pytest.fixture(autouse=True)
-def environment(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No proxies, and an authority that the environment names."""
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
-
-
-@contextmanager
-def hosted(handler: Handler, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
-    """A server of a test's own, in a thread of its own."""
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(serving(handler, tls)) as server:
-        yield server
-
-
-def refusal(status: str, code: object, message: str = "no", **headers: str) -> bytes:
-    body = {"code": code, "message": message, "request_id": "r"}
-    return answer(json.dumps(body).encode(), status=status, headers={"Content-Type": "application/json", **headers})
-
-
-def success(data: object) -> bytes:
-    body = json.dumps({"code": 0, "message": "SUCCEED", "request_id": "r", "data": data}).encode()
-    return answer(body, headers={"Content-Type": "application/json"})
-
-
-def html(status: str = "200 OK") -> bytes:
-    return answer(b"<html><title>Welcome</title></html>", status=status, headers={"Content-Type": "text/html"})
-
-
-def routed(routes: Mapping[str, bytes], otherwise: bytes = refusal("404 Not Found", 1203)) -> Handler:
-    """A server that knows the answer to requests by a part of their target."""
-
-    async def handler(connection: Connection) -> None:
-        while head := await connection.request():
-            await connection.send(next((data for part, data in routes.items() if part in head.target), otherwise))
-
-    return handler
-
-
-def examined(line: Line, url: str, *options: str) -> tuple[Found, Ended]:
-    """The findings by their checks' names, and what the command left."""
-    ended = line("doctor", "--json", "--base-url", url, *options)
-    assert [list(row) for row in ended.lines] == [["check", "verdict", "seen", "todo"]] * len(NAMES)
-    assert [row["check"] for row in ended.lines] == NAMES
-    assert "Traceback" not in ended.err
-    return {row["check"]: row for row in ended.lines}, ended
-
-
-def verdicts(found: Found) -> dict[str, str]:
-    return {name: row["verdict"] for name, row in found.items()}
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests talk to this machine, whatever proxies its owner has set."""
+    without_proxies(monkeypatch)
 
 
 def test_checks_need_only_earlier_ones() -> None:
@@ -177,120 +113,6 @@ def test_an_unknown_gateway(line: Line) -> None:
     ended = line("doctor", "--gateway", "nowhere")
     assert (ended.status, ended.out) == (2, "")
     assert "there is no gateway 'nowhere'" in ended.err
-
-
-def test_a_refused_port(line: Line) -> None:
-    """The system's reason is told, and what to check; nothing is sent after it."""
-    port = unused_port()
-    found, ended = examined(line, f"http://127.0.0.1:{port}")
-    assert ended.status == 1
-    assert found["connection"]["verdict"] == "failed"
-    assert found["connection"]["seen"] == f"127.0.0.1:{port}: Connection refused"
-    assert "HTTPS_PROXY" in found["connection"]["todo"]
-    assert found["resource-packs"]["seen"] == "pointless, as connection failed"
-
-
-def test_a_name_without_addresses(line: Line) -> None:
-    """A host that no name service knows is told, with the variable that names it."""
-    found, ended = examined(line, "https://kling.invalid")
-    assert ended.status == 1
-    assert found["dns"]["verdict"] == "failed"
-    assert found["dns"]["seen"].startswith("kling.invalid: ")
-    assert "KLING_BASE_URL" in found["dns"]["todo"]
-    assert found["connection"]["seen"] == "pointless, as dns failed"
-
-
-def tls(ca: trustme.CA, name: str = "127.0.0.1", **validity: datetime) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ca.issue_cert(name, **validity).configure_cert(context)
-    return context
-
-
-def self_signed(folder: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ca = trustme.CA()
-    (folder / "self.pem").write_bytes(ca.private_key_pem.bytes() + ca.cert_pem.bytes())
-    context.load_cert_chain(folder / "self.pem")
-    return context
-
-
-def test_an_encrypted_connection(line: Line, authority: trustme.CA) -> None:
-    """The version of TLS and the days that the certificate has left are told; few days are a warning."""
-    now = datetime.now(UTC)
-    for left, verdict, days in ((timedelta(days=90, hours=1), "ok", 90), (SOON, "warning", 3)):
-        secured = tls(authority, not_before=now - LONG_AGO, not_after=now + left)
-        with hosted(routed({}), secured) as server:
-            found, _ = examined(line, server.url)
-        assert found["connection"]["verdict"] == verdict
-        assert f" ms, TLSv1.3, certificate good for {days} days more" in found["connection"]["seen"]
-        assert found["http"]["verdict"] == "ok"
-
-
-@pytest.mark.parametrize(
-    ("flaw", "seen", "todo"),
-    [
-        ("name", "is for another address", "--base-url"),
-        ("expired", "has expired", "this machine's date"),
-        ("early", "is not valid yet", "this machine's date"),
-        ("self", "is signed by itself", "SSL_CERT_FILE"),
-        ("stranger", "is signed by an authority that nobody here knows", "SSL_CERT_FILE"),
-    ],
-)
-def test_a_certificate_that_cannot_be_trusted(
-    line: Line, authority: trustme.CA, flaw: str, seen: str, todo: str
-) -> None:
-    """What is wrong with it is told, and the key is never sent there."""
-    now = datetime.now(UTC)
-    contexts = {
-        "name": lambda: tls(authority, "kling.example"),
-        "expired": lambda: tls(authority, not_before=now - LONG_AGO, not_after=now - SOON),
-        "early": lambda: tls(authority, not_before=now + SOON, not_after=now + LONG_AGO),
-        "self": lambda: self_signed(line.folder),
-        "stranger": lambda: tls(trustme.CA()),
-    }
-    with hosted(routed({}), contexts[flaw]()) as server:
-        found, ended = examined(line, server.url)
-    assert ended.status == 1
-    assert found["connection"]["verdict"] == "failed"
-    assert found["connection"]["seen"].startswith(f"the certificate of 127.0.0.1 {seen}")
-    assert todo in found["connection"]["todo"]
-    assert server.heads == []
-
-
-async def hang_up(connection: Connection) -> None:
-    """Closes without a word."""
-    await connection.stream.receive()
-
-
-def test_no_tls_at_all(line: Line) -> None:
-    """A server that speaks plain http, or hangs up, where TLS is expected."""
-    for handler, seen in ((once(b"HTTP/1.1 400 Bad\r\n\r\n"), "does not speak TLS"), (hang_up, "in the midst of")):
-        with hosted(handler) as server:
-            found, _ = examined(line, server.url.replace("http:", "https:"))
-        assert found["connection"]["verdict"] == "failed"
-        assert seen in found["connection"]["seen"]
-
-
-def test_authorities_that_cannot_be_read(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wrong SSL_CERT_FILE is named as such."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(line.folder / "none.pem"))
-    with hosted(silent) as server:
-        found, ended = examined(line, server.url.replace("http:", "https:"))
-    assert ended.status == 1
-    assert "SSL_CERT_FILE" in found["connection"]["todo"]
-
-
-@pytest.mark.anyio
-async def test_a_server_that_never_answers(anyio_backend: str) -> None:
-    """The time-out to connect bounds the TLS handshake, and a lost answer is no answer of Kling's."""
-    async with serving(silent) as server:
-        for scheme, name in (("https", "connection"), ("http", "http")):
-            url = server.url.replace("http", scheme)
-            gateway = load_gateway("official", base_url=url)
-            async with patient(gateway, {"KLING_API_KEY": "k"}, Timeouts(connect=0.1, query=0.1)) as sick:
-                findings = {check: finding async for check, finding in examine(sick)}
-            assert findings[name].health is Health.FAILED
-            assert findings["list"].health is Health.SKIPPED
 
 
 def test_an_html_page_instead_of_the_api(line: Line) -> None:
@@ -455,11 +277,11 @@ def packs(*packs: tuple[float, str, timedelta | int]) -> bytes:
 @pytest.mark.parametrize(
     ("answered", "verdict", "seen"),
     [
-        (packs((7.5, "online", LONG_AGO), (0, "runOut", LONG_AGO)), "ok", "pack 0: 7.5 of 100 units left, until 20"),
-        (packs((7.5, "online", 10**14)), "ok", "until a date beyond all calendars"),
-        (packs((7.5, "online", SOON), (0, "online", LONG_AGO)), "warning", "nothing lasts longer than a week"),
-        (packs((0, "online", LONG_AGO)), "warning", "0 of 100 units left"),
-        (packs((9, "expired", LONG_AGO)), "warning", "resource packs: 1, none in force"),
+        (packs((7.5, "online", LATER), (0, "runOut", LATER)), "ok", "pack 0: 7.5 of 100 units left, until 20"),
+        (packs((7.5, "online", 9 * 10**14)), "ok", "until a date beyond all calendars"),
+        (packs((7.5, "online", SOON), (0, "online", LATER)), "warning", "nothing lasts longer than a week"),
+        (packs((0, "online", LATER)), "warning", "0 of 100 units left"),
+        (packs((9, "expired", LATER)), "warning", "resource packs: 1, none in force"),
         (packs(), "warning", "resource packs: 0, none in force"),
         (refusal("404 Not Found", 1203), "skipped", "does not tell resource packs"),
         (html(), "skipped", "does not tell resource packs"),
@@ -479,66 +301,3 @@ def test_a_gateway_that_knows_no_packs(line: Line, shared: World) -> None:
     """Where the profile has no such endpoint, nothing is asked."""
     found, _ = examined(line, shared.url, "--gateway", "yuto")
     assert found["resource-packs"]["verdict"] == "skipped"
-
-
-async def tunnel(connection: Connection) -> None:
-    """A proxy that passes bytes on."""
-    head = await connection.head()
-    assert head is not None
-    host, _, port = head.target.partition(":")
-    async with await anyio.connect_tcp(host, int(port)) as onward, anyio.create_task_group() as both:
-        await connection.send(b"HTTP/1.1 200 Connected\r\n\r\n")
-        both.start_soon(_pass_on, connection.stream, onward)
-        await _pass_on(onward, connection.stream)
-        both.cancel_scope.cancel()
-
-
-async def _pass_on(source: anyio.abc.ByteReceiveStream, target: anyio.abc.ByteSendStream) -> None:
-    try:
-        async for piece in source:
-            await target.send(piece)
-    except anyio.BrokenResourceError:
-        pass  # one side has hung up
-
-
-def test_through_a_proxy(line: Line, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The proxy is named, without its password, and the certificate behind it is examined all the same."""
-    for name, verdict, seen in (("127.0.0.1", "ok", "TLSv1.3"), ("kling.example", "failed", "is for another address")):
-        with hosted(routed({}), tls(authority, name)) as server, hosted(tunnel) as proxy:
-            monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("://", "://me:secret-key@"))
-            found, _ = examined(line, server.url)
-        place = proxy.url.removeprefix("http://")
-        assert f"through the proxy {place} of the environment, which looks up 127.0.0.1 itself" in found["dns"]["seen"]
-        assert found["connection"]["verdict"] == verdict
-        assert seen in found["connection"]["seen"]
-
-
-def test_a_proxy_that_refuses(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its refusal is told, and the variables to check; so is a proxy that is not there."""
-    with hosted(always(answer(status="403 Forbidden"))) as proxy:
-        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-        found, _ = examined(line, "https://kling.invalid")
-        assert "the proxy refused (403 Forbidden)" in found["connection"]["seen"]
-    gone, _ = examined(line, "https://kling.invalid")
-    assert "Connection refused" in gone["connection"]["seen"]
-    for findings in (found, gone):
-        assert findings["dns"]["verdict"] == "ok"
-        assert findings["connection"]["verdict"] == "failed"
-        assert "NO_PROXY" in findings["connection"]["todo"]
-
-
-def test_a_key_in_the_clear(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plain http over a network, allowed by --allow-http, is warned of."""
-    with hosted(routed({})) as proxy:
-        monkeypatch.setenv("HTTP_PROXY", proxy.url)
-        found, _ = examined(line, "http://kling.invalid", "--allow-http")
-    assert found["connection"]["verdict"] == "warning"
-    assert "the key goes out in the clear" in found["connection"]["seen"]
-    assert found["http"]["verdict"] == "ok"
-
-
-def test_a_proxy_that_is_none(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy that cannot be read is a matter of configuration: status 2, and its text is not shown."""
-    monkeypatch.setenv("HTTPS_PROXY", "ftp://me:secret-key@proxy")
-    ended = line("doctor", "--base-url", "https://kling.invalid")
-    assert (ended.status, "HTTPS_PROXY" in ended.err) == (2, True)

@@ -37,3 +37,9 @@ def sandbox(clock: HandClock, media: Path) -> Iterator[Sandbox]:
     """A sandbox in virtual time with everything else as it is by default."""
     with make_sandbox(clock, media) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip that is longer than a one-step task takes."""
+    return make_video(tmp_path_factory.mktemp("long") / "long.mp4", seconds=11.0, rate=2)

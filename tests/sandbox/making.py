@@ -54,10 +54,11 @@ def make_sandbox(clock: HandClock, media: Path, **settings: Any) -> Sandbox:
     return Sandbox(chosen, clock=clock, sleep=clock.sleep)
 
 
-def connect(sandbox: Sandbox, key: str | None = KEY) -> httpx.AsyncClient:
-    """A client of the sandbox, in process."""
+def connect(sandbox: Sandbox, key: str | None = KEY, prefix: str = "") -> httpx.AsyncClient:
+    """A client of the sandbox, in process, whose paths begin with a prefix."""
     headers = {} if key is None else {"authorization": f"Bearer {key}"}
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app=sandbox.app), base_url=ORIGIN, headers=headers)
+    transport = httpx.ASGITransport(app=sandbox.app)
+    return httpx.AsyncClient(transport=transport, base_url=ORIGIN + prefix, headers=headers)
 
 
 async def identify(client: httpx.AsyncClient, name: str = "clip.mp4") -> dict[str, Any]:

@@ -101,9 +101,8 @@ def _found(found: Task, known: Task, gateway: Gateway) -> Finding:
 
 def _read_packs(packs: Sequence[ResourcePack], count: int, now_ms: int) -> Finding:
     """``packs`` are those in force, of ``count``."""
-    if not packs:
-        return warning(f"resource packs: {count}, none in force", _BUY)
-    seen = "; ".join(f"{pack.name or pack.pack_id}: {_left(pack)}" for pack in packs)
+    told_apart = "; ".join(f"{pack.name or pack.pack_id}: {_left(pack)}" for pack in packs)
+    seen = told_apart or f"resource packs: {count}, none in force"
     usable = [pack for pack in packs if pack.remaining > 0]
     if not usable:
         return warning(seen, _BUY)

@@ -58,12 +58,17 @@ async def _tunnelled(route: Route) -> Secured:
 
 
 def _tunnel_fault(error: httpx.HTTPError, route: Route) -> Finding:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            return certificate_fault(cause, route.base.host)
-        cause = cause.__cause__
+    if (fault := _tls_fault(error)) is not None:
+        return certificate_fault(fault, route.base.host)
     return failed(f"no connection{route.by_proxy}: {explain(error)}", check_way(route))
+
+
+def _tls_fault(error: BaseException) -> ssl.SSLError | None:
+    """The fault below an error of the HTTP stack: its cause, or what it was made of, at any depth."""
+    if isinstance(error, ssl.SSLError):
+        return error
+    below = (each for each in (error.__cause__, *error.args) if isinstance(each, BaseException))
+    return next((fault for each in below if (fault := _tls_fault(each))), None)
 
 
 def _read_secured(secured: Secured, connected: str) -> Finding:
