@@ -439,7 +439,7 @@ async def test_memory_holds_the_jobs_on_their_way_only(world: World) -> None:
     got: list[Outcome] = []
     async with world.coordinator() as coordinator, coordinator.as_completed(endless()) as outcomes:
         await anyio.sleep(24 * 3600)
-        assert taken <= 20
+        assert taken <= 60
         async for outcome in outcomes:
             got.append(outcome)
             if len(got) == 30:
