@@ -169,9 +169,7 @@ class _Connection:
         Raises ``ConfigurationError`` naming every variable tried.
         """
         environ = os.environ if environ is None else environ
-        name = gateway or environ.get("KLING_GATEWAY") or "official"
-        base = base_url or (None if isinstance(name, Gateway) else environ.get("KLING_BASE_URL")) or None
-        profile = _profile(name, base, allow_http)
+        profile = _profile_from(environ, gateway, base_url, allow_http)
         return cls(profile, **_as_arguments(credentials_from_env(profile, environ)), **options)
 
     async def __aenter__(self) -> Self:
@@ -336,6 +334,15 @@ def _profile(gateway: Gateway | str, base_url: str | None, allow_http: bool) -> 
     if base_url is not None:
         raise ConfigurationError("give base_url with a gateway's name, or in the Gateway, not both")
     return gateway
+
+
+def _profile_from(
+    environ: Mapping[str, str], gateway: Gateway | str | None, base_url: str | None, allow_http: bool
+) -> Gateway:
+    name = gateway or environ.get("KLING_GATEWAY") or "official"
+    if isinstance(name, Gateway):
+        return _profile(name, base_url, allow_http)
+    return _profile(name, base_url or environ.get("KLING_BASE_URL") or None, allow_http)
 
 
 def _told(task: Task) -> Task:

@@ -66,12 +66,15 @@ def _settled(context: Context, job: Job, row: JobRow | None) -> Outcome | None:
     known = row.outcome if row is not None else None
     if context.breaker.reason is not None:
         return known or Outcome(key=job.key, status=Status.NOT_STARTED, meta=job.meta)
-    if row is None or known is None or row.status is not Status.SUCCEEDED or row.settings != settings_of(job):
-        return None
-    fetched = context.settings.download_to is None or known.file is not None
-    if not fetched:
+    if row is None or known is None or not _finished(context, job, row, known):
         return None
     return known if known.meta == job.meta else evolve(known, meta=job.meta)
+
+
+def _finished(context: Context, job: Job, row: JobRow, known: Outcome) -> bool:
+    """Whether the job succeeded as it is given now, and its file is where one is wanted."""
+    wants_file = context.settings.download_to is not None and known.file is None
+    return row.status is Status.SUCCEEDED and not wants_file and row.settings == settings_of(job)
 
 
 async def _chunks(jobs: Jobs, pace: _Pace) -> AsyncGenerator[list[Job], None]:

@@ -74,9 +74,12 @@ async def inspect_job(
 def _without_echoes(problems: list[Problem]) -> list[Problem]:
     """A file that cannot be read is told once; that its format, size and length are not known follows from it."""
     unreadable = tuple(p.rule.removesuffix("readable") for p in problems if p.rule.endswith("-readable"))
-    return [
-        p for p in problems if p.verdict is Verdict.FAIL or "readable" in p.rule or not p.rule.startswith(unreadable)
-    ]
+    return [problem for problem in problems if not _echoes(problem, unreadable)]
+
+
+def _echoes(problem: Problem, unreadable: tuple[str, ...]) -> bool:
+    told = problem.verdict is Verdict.FAIL or problem.rule.endswith("-readable")
+    return not told and problem.rule.startswith(unreadable)
 
 
 def _price(job: Job, prices: Prices | None, video_duration_ms: int | None, contract: Contract) -> Decimal | None:
@@ -118,17 +121,19 @@ async def _sound_facts(
 ) -> tuple[SoundFacts, list[Problem]]:
     if isinstance(audio, Speech):
         return SoundFacts(), []
-    info: MediaInfo | None = None
-    problems: list[Problem] = []
     if audio.path is not None:
         return await _in_thread(threads, _local_sound, audio.path)
     if audio.data is not None:
         return await _in_thread(threads, _sound_in_memory, audio.data)
-    if audio.url is not None and remote is not None and _is_web(audio.url):
-        info, problems = await remote.probe(audio.url, "sound")
-    if info is None:
-        return SoundFacts(duration_ms=audio.duration_ms), problems
-    return _facts_of(info), problems
+    return await _distant_sound(audio, remote)
+
+
+async def _distant_sound(audio: Audio, remote: RemoteLook | None) -> tuple[SoundFacts, list[Problem]]:
+    known = SoundFacts(duration_ms=audio.duration_ms)
+    if audio.url is None or remote is None or not _is_web(audio.url):
+        return known, []
+    info, problems = await remote.probe(audio.url, "sound")
+    return (known if info is None else _facts_of(info)), problems
 
 
 def _facts_of(info: MediaInfo) -> SoundFacts:

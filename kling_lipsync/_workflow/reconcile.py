@@ -43,25 +43,26 @@ async def reconcile(context: Context, job: Job, state: JobState) -> Event:
     """``TaskFound``, ``TaskAbsent`` (it may be intended again under the same external id) or ``DoubtRemains``."""
     first = context.clock.monotonic()
     failures = 0
-    while True:
+    while failures < FAILED_LOOKS:
         begun = context.clock.monotonic()
         try:
             found = await _look(context, state)
         except KlingError as error:
             failures += 1
+            last = error
             logger.warning("a look for the task of job %s failed: %s", state.key, error)
-            if failures >= FAILED_LOOKS:
-                return _doubt(state, f"the looks for it failed, the last with: {error}")
         else:
-            if found.task is not None:
-                return TaskFound(task_id=found.task.task_id)
-            if begun - first >= context.settings.reconcile_grace or not found.proves_absence:
+            late_enough = begun - first >= context.settings.reconcile_grace
+            if found.task is not None or not found.proves_absence or late_enough:
                 return _verdict(context, state, found)
         await anyio.sleep(min(BETWEEN_LOOKS, max(0.05, context.settings.reconcile_grace / 3)))
+    return _doubt(state, f"the looks for it failed, the last with: {last}")
 
 
 def _verdict(context: Context, state: JobState, found: Found) -> Event:
-    """What not finding the task means."""
+    """What a look means that is late enough, or that no later one would better."""
+    if found.task is not None:
+        return TaskFound(task_id=found.task.task_id)
     if context.settings.retry_in_doubt:
         return TaskAbsent()
     if state.duplicate:
@@ -122,6 +123,11 @@ class _Reading:
                 self.descending = self.descending and (self.last_ms is None or task.created_ms <= self.last_ms)
                 self.last_ms = task.created_ms
 
+    @property
+    def tells(self) -> bool:
+        """Whether a task of ours would have been seen as ours: entries bear external ids, or there are none."""
+        return self.shows_ids or self.seen == 0
+
     def read_enough(self, since_ms: int) -> bool:
         return self.descending and self.last_ms is not None and self.last_ms < since_ms
 
@@ -131,10 +137,10 @@ async def search_list(context: Context, external_task_id: str, since_ms: int) ->
     reading = _Reading()
     for number in range(1, LAST_PAGE + 1):
         page = await context.client.list_page(number, LARGEST_PAGE)
-        for task in page:
-            if task.external_task_id == external_task_id:
-                return Found(task=task)
+        found = next((task for task in page if task.external_task_id == external_task_id), None)
+        if found is not None:
+            return Found(task=found)
         reading.take(page)
         if len(page) < LARGEST_PAGE or reading.read_enough(since_ms):
-            return Found(proves_absence=reading.shows_ids or reading.seen == 0)
+            return Found(proves_absence=reading.tells)
     return Found()

@@ -43,9 +43,12 @@ SHARED_ACCESS = frozenset(
 
 def _lasting(query: str) -> str:
     parts = [part for part in query.split("&") if part]
-    names = {_name(part) for part in parts}
-    signing = SIGNING | SHARED_ACCESS if {"sig", "sv"} <= names else SIGNING
-    return "&".join(p for p in parts if _name(p) not in signing and not _name(p).startswith(SIGNING_BEGINS))
+    signing = SIGNING | SHARED_ACCESS if {"sig", "sv"} <= {_name(part) for part in parts} else SIGNING
+    return "&".join(part for part in parts if not _signs(_name(part), signing))
+
+
+def _signs(name: str, signing: frozenset[str]) -> bool:
+    return name in signing or name.startswith(SIGNING_BEGINS)
 
 
 def _name(part: str) -> str:

@@ -24,18 +24,8 @@ async def take_turn(context: Context, ticket: Ticket, job: Job, place: Place) ->
 
     Raises ``JournalError`` only; cancellation writes nothing but a create's answer.
     """
-    goals = _goals(context)
     try:
-        while ticket.state.next_step not in goals:
-            if context.breaker.reason is not None and ticket.state.next_step in BEFORE_MONEY:
-                break
-            if ticket.state.next_step not in BEFORE_MONEY | {Step.CREATE}:
-                place.prepared()
-            await _one_step(context, ticket, job)
-            if ticket.state.paused:
-                break
-    except Stopped:
-        pass  # the batch says why; this job is left as it was
+        await _go_on(context, ticket, job, place)
     except TaskTimeout as error:
         return evolve(ticket.state.outcome(job.meta), record=ErrorRecord.of(error), task=error.task)
     except BudgetExceeded as error:
@@ -43,6 +33,22 @@ async def take_turn(context: Context, ticket: Ticket, job: Job, place: Place) ->
         context.slots.wake_all()
         return evolve(ticket.state.outcome(job.meta), record=ErrorRecord.of(error))
     return ticket.state.outcome(job.meta)
+
+
+async def _go_on(context: Context, ticket: Ticket, job: Job, place: Place) -> None:
+    goals = _goals(context)
+    with suppress(Stopped):  # the batch says why; this job is left as it was
+        while ticket.state.next_step not in goals and not _is_stopped(context, ticket):
+            if ticket.state.next_step not in BEFORE_MONEY | {Step.CREATE}:
+                place.prepared()
+            await _one_step(context, ticket, job)
+            if ticket.state.paused:
+                return
+
+
+def _is_stopped(context: Context, ticket: Ticket) -> bool:
+    """A stopped batch takes no job further that has nothing at Kling yet."""
+    return context.breaker.reason is not None and ticket.state.next_step in BEFORE_MONEY
 
 
 def _goals(context: Context) -> AbstractSet[Step]:

@@ -17,7 +17,7 @@ from ..models import Task, TaskStatus
 from ..policies import PollPolicy
 from .looks import look
 from .recorder import Recorder, Ticket
-from .state import Step
+from .state import JobState, Step
 
 logger = logging.getLogger("kling_lipsync")
 
@@ -122,13 +122,17 @@ class Watcher:
 
     async def _lend_slots(self) -> None:
         for watched in list(self._watched.values()):
-            state = watched.ticket.state
-            limit = self._poll.task_timeout if state.next_step is Step.WATCH else DOUBT_HOLDS_SLOT
-            overdue = self._clock.wall() - (state.intended_at or 0.0) > limit
-            if state.holds_slot and overdue and state.next_step in (Step.WATCH, Step.RECONCILE):
-                await self._recorder.append(watched.ticket, SlotPresumedFree(attempt=state.attempt))
-            if state.next_step is not Step.WATCH and not watched.ticket.state.holds_slot:
-                del self._watched[state.key]
+            ticket = watched.ticket
+            if ticket.state.holds_slot and self._overdue(ticket.state):
+                await self._recorder.append(ticket, SlotPresumedFree(attempt=ticket.state.attempt))
+            if not ticket.state.holds_slot and ticket.state.next_step is not Step.WATCH:
+                del self._watched[ticket.state.key]
+
+    def _overdue(self, state: JobState) -> bool:
+        """Whether a task, or what may be one, has run so long that its slot counts as free."""
+        limits = {Step.WATCH: self._poll.task_timeout, Step.RECONCILE: DOUBT_HOLDS_SLOT}
+        limit = limits.get(state.next_step)
+        return limit is not None and self._clock.wall() - (state.intended_at or 0.0) > limit
 
     def _note_failure(self, error: KlingError) -> None:
         now = self._clock.monotonic()

@@ -30,9 +30,9 @@ async def doctor(*, json: bool = False, account: Account = Account(), output: Ou
     gateway = account.profile()
     output.note(f"examining the gateway {gateway.name!r} at {gateway.base_url}")
     found: dict[str, Finding] = {}
-    if not json:
-        say(aligned(("CHECK", "VERDICT", "SEEN"), _WIDTHS))
     async with patient(gateway, os.environ) as examined:
+        if not json:
+            say(aligned(("CHECK", "VERDICT", "SEEN"), _WIDTHS))
         async for name, finding in examine(examined):
             found[name] = finding
             _say_json(name, finding) if json else _say(name, finding)

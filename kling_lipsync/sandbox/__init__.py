@@ -1,7 +1,7 @@
 """A Kling of our own that runs on this machine: the lip-sync API with its rules, limits and failures.
 
-It can play the gateways to Kling as well. It is an independent reading of the API: it shares no code with the client and imports nothing
-else of the package.
+It can play the gateways to Kling as well. It is an independent reading of the API: it shares no code with the client
+and imports nothing else of the package.
 """
 
 from __future__ import annotations

@@ -78,13 +78,14 @@ def _task(reply: Reply, data: Data) -> Data:
 
 
 def _reason(reply: Reply, data: Data) -> str:
-    if Spelling.URL_AS_REASON in reply.dialect.spellings and data["task_status"] == "succeed":
-        return str(_first_video(data)["url"])
+    result = _result(data)
+    if result is not None and Spelling.URL_AS_REASON in reply.dialect.spellings:
+        return str(result["url"])
     return str(data.get("task_status_msg", ""))
 
 
 def _video(reply: Reply, data: Data) -> Data:
-    status = data["task_status"]
+    status, result = data["task_status"], _result(data)
     video = {
         "id": data["task_id"],
         "object": "video",
@@ -94,17 +95,16 @@ def _video(reply: Reply, data: Data) -> Data:
         "created_at": data["created_at"] // 1000,
     }
     if status == "failed":
-        video |= {"error": {"code": "task_failed", "message": data["task_status_msg"]}}
+        video["error"] = {"code": "task_failed", "message": data.get("task_status_msg", "")}
     if status == "succeed":
-        result = _first_video(data)
-        video |= {"completed_at": data["updated_at"] // 1000, "seconds": result["duration"]}
-        video |= {"metadata": {"url": result["url"]}}
-    return video
+        video["completed_at"] = data["updated_at"] // 1000
+    return video if result is None else video | {"seconds": result["duration"], "metadata": {"url": result["url"]}}
 
 
-def _first_video(data: Data) -> Data:
-    video: Data = data["task_result"]["videos"][0]
-    return video
+def _result(data: Data) -> Data | None:
+    """The video that a task made, where it is told: Kling's answer to a create never has it."""
+    videos = data.get("task_result", {}).get("videos", [])
+    return videos[0] if videos else None
 
 
 ITEMS: dict[Answers, Callable[[Reply, Data], Data]] = {

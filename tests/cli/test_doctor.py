@@ -13,7 +13,7 @@ import pytest
 from kling_lipsync.cli._examine import CHECKS
 
 from ..transport.serving import always, unused_port
-from .driving import Line, World, served
+from .driving import Line, World, fault, served
 from .examining import NAMES, examined, hosted, html, refusal, routed, success, verdicts, without_proxies
 
 SOON, LATER = timedelta(days=3), timedelta(days=400)
@@ -29,6 +29,13 @@ def test_checks_need_only_earlier_ones() -> None:
     """The order of the table is one in which every check finds what it needs."""
     for number, check in enumerate(CHECKS):
         assert set(check.needs) <= set(NAMES[:number])
+
+
+def test_an_address_that_is_none(line: Line) -> None:
+    """A base URL that the HTTP library cannot read is a matter of configuration: status 2."""
+    ended = line("doctor", "--base-url", "https://\N{SNOWMAN}-\N{COMBINING ACUTE ACCENT}.example")
+    assert (ended.status, ended.out) == (2, "")
+    assert "the base URL cannot be read" in ended.err
 
 
 def test_a_healthy_account(line: Line, world: World) -> None:
@@ -151,8 +158,8 @@ def test_answers_without_a_date(line: Line) -> None:
 
 def test_an_account_fault(line: Line, world: World) -> None:
     """A fault of the account is named, with its code and what to do: status 1."""
-    fault = json.dumps({"kind": "1102", "endpoint": "query"}).encode()
-    with urllib.request.urlopen(f"{world.url}/sandbox/faults", fault, timeout=10) as told:  # noqa: S310 - our own server
+    rule = json.dumps({"kind": "1102", "endpoint": "query"}).encode()
+    with urllib.request.urlopen(f"{world.url}/sandbox/faults", rule, timeout=10) as told:  # noqa: S310 - our own server
         assert told.status == 200
     found, ended = examined(line, world.url)
     assert ended.status == 1
@@ -217,7 +224,7 @@ def test_a_list_that_no_profile_promises(line: Line, shared: World) -> None:
 
 def test_a_list_that_fails(line: Line, world: World) -> None:
     """A fault of the gateway is not taken for the lack of a list."""
-    world.sandbox.faults.add_json({"kind": "5000", "endpoint": "list"})
+    fault(world, "5000", "list")
     found, ended = examined(line, world.url)
     assert ended.status == 1
     assert "code 5000" in found["list"]["seen"]
@@ -244,6 +251,16 @@ def test_external_ids(line: Line, finds: bool, promised: bool, verdict: str, see
     assert found["list"]["seen"] == "the list works; tasks on its first page: 1, with an external id: 1"
     assert found["external-ids"]["verdict"] == verdict
     assert seen in found["external-ids"]["seen"]
+
+
+def test_an_external_id_that_cannot_be_looked_up(line: Line, world: World) -> None:
+    """A fault of the gateway is not taken for a task that is not found."""
+    assert line.run(world, line.jobs(world, 1)).status == 0
+    fault(world, "5000", "query", skip=4)
+    found, ended = examined(line, world.url)
+    assert ended.status == 1
+    assert found["external-ids"]["verdict"] == "failed"
+    assert "code 5000" in found["external-ids"]["seen"]
 
 
 def task(task_id: str, external: str | None = None) -> dict[str, Any]:

@@ -119,14 +119,24 @@ async def plain(connection: Connection) -> None:
     await connection.send(answer(status="400 Bad Request"))
 
 
+async def disagree(connection: Connection) -> None:
+    """Answers as a server does whose TLS has nothing in common with the client's: the alert handshake_failure."""
+    await connection.stream.receive()
+    await connection.send(bytes.fromhex("15 0303 0002 0228"))
+
+
 async def hang_up(connection: Connection) -> None:
     """Closes without a word."""
     await connection.stream.receive()
 
 
-def test_no_tls_at_all(line: Line) -> None:
-    """A server that speaks plain http, or hangs up, where TLS is expected."""
-    for handler, seen in ((plain, "does not speak TLS"), (hang_up, "in the midst of")):
+def test_no_tls_comes_about(line: Line) -> None:
+    """A server that speaks plain http, cannot agree, or hangs up, where TLS is expected."""
+    for handler, seen in (
+        (plain, "does not speak TLS"),
+        (disagree, "HANDSHAKE_FAILURE"),
+        (hang_up, "in the midst of"),
+    ):
         with hosted(handler) as server:
             found, _ = examined(line, server.url.replace("http:", "https:"))
         assert found["connection"]["verdict"] == "failed"

@@ -27,9 +27,8 @@ async def check_name(patient: Patient) -> Finding:
             found = await anyio.getaddrinfo(route.host, route.port, type=socket.SOCK_STREAM)
     except TimeoutError:
         return failed(f"{route.host}: no answer within {patient.timeouts.connect:g} s", check_way(route, _CHECK_NAME))
-    except (OSError, UnicodeError) as error:
-        reason = reason_of(error) if isinstance(error, OSError) else "it cannot be a host's name"
-        return failed(f"{route.host}: {reason}", check_way(route, _CHECK_NAME))
+    except OSError as error:
+        return failed(f"{route.host}: {reason_of(error)}", check_way(route, _CHECK_NAME))
     addresses = dict.fromkeys(str(address[0]) for *_, address in found)
     return ok(_told(route, f"{route.host} is at {', '.join(addresses)}"))
 
