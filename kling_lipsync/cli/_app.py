@@ -37,6 +37,7 @@ _COMMANDS = {
     "status": "Shows a journal in numbers.",
     "voices": "Lists the voices that can speak a text.",
     "speak": "Has Kling speak a text.",
+    "doctor": "Examines credentials, network, gateway and account; costs nothing.",
     "sandbox": "Runs a sandbox of Kling as a server on this machine.",
 }
 for name, purpose in _COMMANDS.items():

@@ -97,7 +97,7 @@ def test_wrong_prices(line: Line, content: str) -> None:
 
 def test_help_goes_to_stdout(line: Line) -> None:
     """Each command explains its options, and help is no error."""
-    for command in ("demo", "run", "check", "faces", "status", "voices", "speak", "sandbox"):
+    for command in ("demo", "run", "check", "faces", "status", "voices", "speak", "doctor", "sandbox"):
         ended = line(command, "--help")
         assert ended.status == 0
         assert f"Usage: kling-lipsync {command}" in ended.out
