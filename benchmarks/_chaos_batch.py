@@ -36,6 +36,7 @@ class Batch:
     requests_per_second: float = 1000.0
     poll_interval: float = 0.1
     key: str = "chaos"
+    sound: Path = SOUND
 
     @property
     def journal(self) -> Path:
@@ -51,7 +52,7 @@ class Batch:
         with (self.folder / "jobs.csv").open("w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file)
             rows.writerow(["key", "video_url", "audio_file"])
-            rows.writerows([key, self.world.video(), str(SOUND)] for key in self.keys())
+            rows.writerows([key, self.world.video(), str(self.sound)] for key in self.keys())
 
     def command(self, *more: str) -> list[str]:
         """The command line of a run, with ``more`` options."""

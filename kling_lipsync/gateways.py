@@ -67,6 +67,11 @@ class Gateway:
     prices: Prices | None = None
 
     @property
+    def shows_tasks(self) -> bool:
+        """Whether it can tell if a task exists whose id got lost: by the list, or by the external id."""
+        return self.lists_tasks or self.finds_external_ids
+
+    @property
     def one_step(self) -> bool:
         """Whether tasks are created at once, without a face session."""
         return self.dialect.contract is Contract.ONE_STEP

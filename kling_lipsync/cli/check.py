@@ -108,6 +108,11 @@ async def check(
                 sums.add(report, rows.get(job.key))
                 _say(job, report, json=json)
     output.note(_summary(sums, gateway, running_tasks))
+    if not gateway.shows_tasks:
+        output.note(
+            f"the gateway {gateway.name} can show neither a list of tasks nor a task by its external id: should the "
+            "answer to a create get lost, its job stays in doubt"
+        )
     return Exit.UNSUCCESSFUL if sums.verdicts[Verdict.FAIL] else Exit.SUCCEEDED
 
 

@@ -24,6 +24,7 @@ from benchmarks._chaos_batch import SOUND
 from kling_lipsync import Audio, Coordinator, Job, KlingClient, Limits, Outcome, PollPolicy, Task, Video
 from kling_lipsync._journal.store import Store
 
+SECRET = "secret-secret-secret-secret-secret"
 BEFORE, AFTER = "before", "after"
 
 
@@ -44,7 +45,7 @@ class ShiftedClock:
 class Life:
     """A run of jobs on a journal; ``clock`` and ``clock_afterwards`` are by how much the clock is wrong, in seconds.
 
-    ``jobs`` are keys, apart by blanks.
+    ``jobs`` are keys, apart by blanks; ``signed``: with tokens that a wrong clock spoils, instead of a key.
     """
 
     url: str
@@ -54,6 +55,7 @@ class Life:
     clock_afterwards: float = 0.0
     grace: float = 0.5
     slots: int = 5
+    signed: bool = False
 
     def started(self, mode: str) -> subprocess.Popen[str]:
         """This life in a process of its own, in one of ``MODES``."""
@@ -74,13 +76,8 @@ class Life:
             Job(key=key, video=Video.from_url(f"{self.url}/media/one-face.mp4"), audio=Audio.from_file(SOUND))
             for key in self.jobs.split()
         ]
-        client = KlingClient(
-            access_key="access",
-            secret_key="secret-secret-secret-secret-secret",
-            base_url=self.url,
-            clock=ShiftedClock(self.clock),
-            requests_per_second=None,
-        )
+        keys = {"access_key": "access", "secret_key": SECRET} if self.signed else {"api_key": "chaos"}
+        client = KlingClient(**keys, base_url=self.url, clock=ShiftedClock(self.clock))
         async with (
             client,
             Coordinator(

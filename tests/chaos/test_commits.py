@@ -26,7 +26,11 @@ def test_a_death_at_any_commit_is_made_up_for(
     settings = {"find_external_ids": found_by_id, "list_delay": 0.2, "task_seconds": 0.2}
     with world(**UNGUARDED, **ACCOUNT, **settings) as sandbox:
         life = Life(
-            url=sandbox.url, journal=str(tmp_path / "journal"), clock=clock, clock_afterwards=clock_afterwards
+            url=sandbox.url,
+            journal=str(tmp_path / "journal"),
+            clock=clock,
+            clock_afterwards=clock_afterwards,
+            signed=True,
         )
         lives = life.told("die_at_every_commit")
         tasks = {task["task_id"]: task["task_info"]["external_task_id"] for task in sandbox.tasks()}

@@ -50,6 +50,14 @@ def test_check_as_a_table(line: Line, shared: World) -> None:
     assert "at 5 running tasks" in ended.err
 
 
+def test_check_says_where_doubt_is_possible(line: Line, world: World) -> None:
+    """A gateway that can show neither lists nor external ids is named as such before anything is sent."""
+    shown = line("check", rows(line, world), "--base-url", world.url)
+    hidden = line("check", rows(line, world), "--gateway", "chainhub", "--base-url", world.url)
+    assert "stays in doubt" not in shown.err
+    assert "should the answer to a create get lost, its job stays in doubt" in hidden.err
+
+
 def test_check_takes_off_what_is_paid(line: Line, world: World) -> None:
     """What the journal has paid already is not counted again."""
     path = line.jobs(world, 3)
