@@ -27,6 +27,12 @@ class Served:
         with urllib.request.urlopen(f"{self.url}{path}", timeout=30) as answer:  # noqa: S310 - loopback
             return json.load(answer)
 
+    def post(self, path: str, body: Any) -> None:
+        data = json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}{path}", data=data, headers=headers)  # noqa: S310 - loopback
+        urllib.request.urlopen(request, timeout=30).close()  # noqa: S310 - loopback
+
     def stats(self) -> dict[str, Any]:
         return dict(self.get("/sandbox/stats"))
 
@@ -61,5 +67,5 @@ def environment(**variables: str) -> dict[str, str]:
 def cli(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """``kling-lipsync`` with ``arguments``, in the folder ``cwd``."""
     command = [sys.executable, "-m", "kling_lipsync.cli", *arguments]
-    env = environment(KLING_API_KEY="acceptance-key", **variables)
+    env = environment(**{"KLING_API_KEY": "acceptance-key", **variables})
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603
