@@ -54,8 +54,9 @@ def serve() -> Iterator[Callable[..., Served]]:
 
     yield start
     for process in processes:
-        process.kill()
-        process.communicate()
+        process.terminate()
+    for process in processes:
+        process.communicate(timeout=30)
 
 
 def environment(**variables: str) -> dict[str, str]:

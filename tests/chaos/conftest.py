@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +21,6 @@ UNGUARDED: dict[str, Any] = {"duplicates": "allow", "slots": 1000, "task_sigma":
 
 ACCOUNT: dict[str, Any] = {"access_key": "access", "secret_key": SECRET}
 """A sandbox that wants signed tokens, which a wrong clock spoils."""
-
-
-def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    """Returns once ``condition`` holds; it is looked at again and again, and must hold at last."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.02)
 
 
 def make_batch(world: World, folder: Path, **changes: Any) -> Batch:

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -26,6 +27,14 @@ from kling_lipsync._journal.store import Store
 
 SECRET = "secret-secret-secret-secret-secret"
 BEFORE, AFTER = "before", "after"
+
+
+def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    """Returns once ``condition`` holds; it is looked at again and again, and must hold at last."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.02)
 
 
 @frozen
@@ -84,7 +93,7 @@ class Life:
                 client,
                 journal=self.journal,
                 limits=Limits(running_tasks=self.slots, requests_per_second=None),
-                poll=PollPolicy(interval=0.05),
+                poll=PollPolicy(interval=0.02),
                 reconcile_grace=self.grace,
             ) as coordinator,
         ):
@@ -114,8 +123,11 @@ def live(life: Life) -> None:
 def die_at_every_commit(life: Life) -> None:
     """For each commit of a life, dies before it and dies after it, each time lives again undisturbed, and tells.
 
-    Each life has a journal of its own, beside the one that is given.
+    Each life has a journal of its own, beside the one that is given. The first one is not disturbed: it imports all that
+    the others need.
     """
+    anyio.run(life.run)
+    until(lambda: threading.active_count() == 1)  # only then may a process fork
     for number in count(1):
         ends = [_die_and_live_again(life, number, when) for when in (BEFORE, AFTER)]
         if not any(ends):
@@ -133,7 +145,7 @@ def _die_and_live_again(life: Life, number: int, when: str) -> bool:
 
 
 def _forked(work: Callable[[], None]) -> int:
-    """Does ``work`` in a child of this process, which has imported everything already; gives its exit status."""
+    """Does ``work`` in a child of this process; gives its exit status."""
     child = os.fork()
     if child == 0:
         try:

@@ -9,7 +9,8 @@ from attrs import evolve
 from benchmarks._chaos_batch import Batch
 from benchmarks._chaos_world import world
 
-from .conftest import UNGUARDED, make_batch, until
+from .conftest import UNGUARDED, make_batch
+from .lives import until
 
 
 def kill_midway(batch: Batch) -> None:

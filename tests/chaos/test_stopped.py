@@ -7,8 +7,8 @@ from pathlib import Path
 
 from benchmarks._chaos_world import world
 
-from .conftest import UNGUARDED, make_batch, until
-from .lives import Life
+from .conftest import UNGUARDED, make_batch
+from .lives import Life, until
 
 
 def test_a_process_that_sleeps_between_intent_and_create_keeps_its_job(tmp_path: Path) -> None:
