@@ -3,13 +3,12 @@
 from .clock import SystemClock
 from .http import HttpTransport
 from .pacing import GcraPacer, schedule
-from .retry import parse_retry_after, retry_delays, wait_before_retry
+from .retry import retry_delays, wait_before_retry
 
 __all__ = [
     "GcraPacer",
     "HttpTransport",
     "SystemClock",
-    "parse_retry_after",
     "retry_delays",
     "schedule",
     "wait_before_retry",

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-from email.utils import formatdate
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_lipsync._transport import parse_retry_after, retry_delays, wait_before_retry
+from kling_lipsync._transport import retry_delays, wait_before_retry
 from kling_lipsync.policies import RetryPolicy
 
 
@@ -37,35 +35,3 @@ def test_jitter_spreads() -> None:
 def test_what_the_answer_asks_to_wait_is_waited_in_full(delay: float, asked: float | None, wait: float) -> None:
     """Never less than asked, however long that is."""
     assert wait_before_retry(delay, asked) == wait
-
-
-NOW = 1_800_000_000.0
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("120", 120.0),
-        (" 0 ", 0.0),
-        ("1.5", 1.5),
-        (formatdate(NOW + 90, usegmt=True), 90.0),
-        (formatdate(NOW - 90, usegmt=True), 0.0),
-        ("Fri, 15 Jan 2027 08:01:30", 90.0),
-        ("-1", None),
-        ("nan", None),
-        ("inf", None),
-        ("", None),
-        ("soon", None),
-        ("Fri, 99 Jan 2027 08:01:30 GMT", None),
-    ],
-)
-def test_retry_after_is_read_as_seconds_or_as_a_date(value: str, seconds: float | None) -> None:
-    """What cannot be read is no wish; a date that has passed is no wait."""
-    assert parse_retry_after(value, NOW) == seconds
-
-
-@given(st.text())
-def test_no_retry_after_breaks_the_reader(value: str) -> None:
-    """Whatever a server writes there."""
-    wait = parse_retry_after(value, NOW)
-    assert wait is None or wait >= 0
