@@ -36,16 +36,18 @@ def authenticate(authorization: str | None, settings: Settings, now: float) -> s
     if not key:
         raise Refused(1001)
     claims = _jwt_claims(key)
-    if claims is not None:
-        if not settings.dialect.takes_jwt:
-            raise Refused(1002, "Authorization is invalid: an API key is wanted")
-        return _jwt_account(key, claims, settings, now)
-    if key in settings.api_keys or not (settings.api_keys or settings.access_key):
-        return account_name(key)
-    raise Refused(1002, "Authorization is invalid: unknown key")
+    return _key_account(key, settings) if claims is None else _jwt_account(key, claims, settings, now)
+
+
+def _key_account(key: str, settings: Settings) -> str:
+    if (settings.api_keys or settings.access_key) and key not in settings.api_keys:
+        raise Refused(1002, "Authorization is invalid: unknown key")
+    return account_name(key)
 
 
 def _jwt_account(token: str, claims: dict[str, Any], settings: Settings, now: float) -> str:
+    if not settings.dialect.takes_jwt:
+        raise Refused(1002, "Authorization is invalid: an API key is wanted")
     issuer = claims.get("iss")
     if not isinstance(issuer, str):
         raise Refused(1002, "Authorization is invalid: iss is required")
