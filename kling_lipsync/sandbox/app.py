@@ -7,7 +7,7 @@ from email.utils import formatdate
 from typing import Any
 
 from attrs import frozen
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -107,7 +107,10 @@ class Endpoint:
         request = Request(scope, receive)
         operation = self.operations.get(request.method, UNKNOWN)
         self.site.world.requests[operation.name] += 1
-        response = await self._respond(operation, request)
+        try:
+            response = await self._respond(operation, request)
+        except ClientDisconnect:
+            return  # who hung up in the midst of a request gets no answer
         await sender(self.site, operation.name, response)(scope, receive, send)
 
     async def _refuse(self, site: Site, call: Call) -> object:
