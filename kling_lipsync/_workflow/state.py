@@ -199,7 +199,7 @@ def _nothing(_state: JobState, _event: Event) -> dict[str, Any]:
 
 _LEARNED: Mapping[type[Event], Callable[[JobState, Any], dict[str, Any]]] = {
     ev.Checked: lambda _, e: {"video_duration_ms": e.video_duration_ms, "sound_duration_ms": e.sound_duration_ms},
-    ev.SendFailed: lambda s, _: {"tries": s.tries + 1},
+    ev.SendFailed: lambda s, e: {"tries": s.tries + (e.error.type != SlotsFull.__name__)},
     ev.SpeechMade: lambda _, e: {"speech": e.audio, "sound_duration_ms": e.audio.duration_ms, "tries": 0},
     ev.FacesIdentified: lambda _, e: {
         "session": e.session,

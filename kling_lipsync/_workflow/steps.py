@@ -18,6 +18,7 @@ from ..errors import (
     KlingError,
     NoSuitableFace,
     ProtocolError,
+    SlotsFull,
 )
 from ..events import (
     NOTHING,
@@ -45,6 +46,10 @@ from .fetch import fetch
 from .inspect import CheckReport, inspect_job
 from .reconcile import find_own, reconcile
 from .state import JobState, Step
+
+
+SLOT_WAIT = 5.0
+"""Seconds before identify or speech is sent again that was refused because all slots are taken."""
 
 
 class Stopped(Exception):
@@ -189,6 +194,8 @@ def attempt_id(context: Context, job: Job, attempt: int) -> str:
 
 
 async def _wait_out_tries(context: Context, state: JobState) -> None:
+    if state.record is not None and state.record.type == SlotsFull.__name__ and state.next_step is not Step.INTEND:
+        await anyio.sleep(SLOT_WAIT)  # identify may need a slot as well, which no document says
     if not state.tries:
         return
     delays = retry_delays(context.settings.retry)

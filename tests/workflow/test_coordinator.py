@@ -71,6 +71,17 @@ async def test_fifty_jobs_fill_five_slots_and_never_six(world: World) -> None:
     assert world.stats()["requests"] == stats["requests"]
 
 
+async def test_an_identify_that_takes_a_slot_waits_for_one(world: World) -> None:
+    """Should identify count as a running task, it is refused while all slots run, and waits as a create does."""
+    world.settings = {"identify_takes_slot": True, "slots": 2}
+    two = Video.from_url(VIDEO.replace("one-face", "two-faces"))
+    jobs = [job(f"job-{n}", video=two if n % 2 else Video.from_url(f"{VIDEO}?copy={n}")) for n in range(8)]
+    async with world.coordinator(slots=2) as coordinator:
+        outcomes = await coordinator.run_all(jobs)
+    assert {outcome.status for outcome in outcomes} == {Status.SUCCEEDED}
+    assert world.stats()["refusals"].get("1303", 0) > 0
+
+
 async def test_the_allowance_is_found_by_itself(world: World) -> None:
     """Without a ceiling a batch finds the account's slots: nothing fails, and refusals stay rare."""
     world.settings = {"slots": 12}
