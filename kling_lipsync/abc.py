@@ -200,6 +200,9 @@ class Journal(Protocol):
     async def row(self, key: str) -> JobRow | None:
         """One job, or ``None`` where the journal does not know it."""
 
+    async def rows_of(self, keys: Sequence[str]) -> Mapping[str, JobRow]:
+        """Those of ``keys`` that the journal knows, in one reading; some hundreds at a time are read best."""
+
     async def holders(self) -> Sequence[JobRow]:
         """The jobs that hold a slot."""
 

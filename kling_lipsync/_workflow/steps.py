@@ -47,7 +47,6 @@ from .inspect import CheckReport, inspect_job
 from .reconcile import find_own, reconcile
 from .state import JobState, Step
 
-
 SLOT_WAIT = 5.0
 """Seconds before identify or speech is sent again that was refused because all slots are taken."""
 

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 from attrs import evolve
 
 from benchmarks._chaos_batch import Batch
@@ -25,7 +24,8 @@ ACCOUNT: dict[str, Any] = {"access_key": "access", "secret_key": SECRET}
 
 def make_batch(world: World, folder: Path, **changes: Any) -> Batch:
     """A small batch in ``folder``, its manifest written."""
-    batch = evolve(Batch(world=world, folder=folder, jobs=6, slots=6, reconcile_grace=0.5, poll_interval=0.05), **changes)
+    small = Batch(world=world, folder=folder, jobs=6, slots=6, reconcile_grace=0.5, poll_interval=0.05)
+    batch = evolve(small, **changes)
     batch.folder.mkdir(exist_ok=True)
     batch.write()
     return batch

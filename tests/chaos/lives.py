@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from itertools import count
-from pathlib import Path
 from sqlite3 import Connection
 from typing import Any, NoReturn
 
@@ -85,7 +84,7 @@ class Life:
             Job(key=key, video=Video.from_url(f"{self.url}/media/one-face.mp4"), audio=Audio.from_file(SOUND))
             for key in self.jobs.split()
         ]
-        keys = {"access_key": "access", "secret_key": SECRET} if self.signed else {"api_key": "chaos"}
+        keys: dict[str, Any] = {"access_key": "access", "secret_key": SECRET} if self.signed else {"api_key": "chaos"}
         client = KlingClient(**keys, base_url=self.url, clock=ShiftedClock(self.clock))
         async with (
             client,
@@ -123,8 +122,8 @@ def live(life: Life) -> None:
 def die_at_every_commit(life: Life) -> None:
     """For each commit of a life, dies before it and dies after it, each time lives again undisturbed, and tells.
 
-    Each life has a journal of its own, beside the one that is given. The first one is not disturbed: it imports all that
-    the others need.
+    Each life has a journal of its own, beside the one that is given. The first one is not disturbed: it imports all
+    that the others need.
     """
     anyio.run(life.run)
     until(lambda: threading.active_count() == 1)  # only then may a process fork
@@ -150,7 +149,7 @@ def _forked(work: Callable[[], None]) -> int:
     if child == 0:
         try:
             work()
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - a forked child must not return into its parent's stack
             sys.excepthook(*sys.exc_info())
             os._exit(1)
         os._exit(0)
@@ -168,7 +167,7 @@ def _die(life: Life, number: int, when: str) -> None:
         if fatal:
             _kill_oneself()
 
-    Store.transact = dying  # type: ignore[method-assign]  # it is what dies
+    Store.transact = dying  # type: ignore[method-assign,assignment]  # it is what dies
     anyio.run(life.run)
 
 
@@ -185,7 +184,7 @@ def stop_before_the_create(life: Life) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
         return await create(client, order)
 
-    KlingClient.create_ordered_task = stopped  # type: ignore[method-assign]  # it is where to stop
+    KlingClient.create_ordered_task = stopped  # type: ignore[method-assign,assignment]  # it is where to stop
     live(life)
 
 
@@ -197,13 +196,12 @@ def die_after_the_create(life: Life) -> None:
         await create(client, order)
         _kill_oneself()
 
-    KlingClient.create_ordered_task = fatal  # type: ignore[method-assign]  # it is what kills
+    KlingClient.create_ordered_task = fatal  # type: ignore[method-assign,assignment]  # it is what kills
     live(life)
 
 
-MODES = {
-    function.__name__: function for function in (live, die_at_every_commit, stop_before_the_create, die_after_the_create)
-}
+_ALL = (live, die_at_every_commit, stop_before_the_create, die_after_the_create)
+MODES = {function.__name__: function for function in _ALL}
 
 if __name__ == "__main__":
     MODES[sys.argv[1]](Life(**json.loads(sys.argv[2])))

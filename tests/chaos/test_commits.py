@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ def test_a_death_at_any_commit_is_made_up_for(
     """Killed before or after any commit of its life, its clock set by hours meanwhile, the next run of a job ends with
     success, and there is exactly one task.
     """
-    settings = {"find_external_ids": found_by_id, "list_delay": 0.2, "task_seconds": 0.1}
+    settings: dict[str, Any] = {"find_external_ids": found_by_id, "list_delay": 0.2, "task_seconds": 0.1}
     with world(**UNGUARDED, **ACCOUNT, **settings) as sandbox:
         life = Life(
             url=sandbox.url,
