@@ -63,11 +63,22 @@ async def _turn(desk: Desk, job: Job, place: Place, outcomes: Outcomes) -> None:
 
 def _settled(context: Context, job: Job, row: JobRow | None) -> Outcome | None:
     """The outcome of a job that needs no turn: nothing is left to do for it, or the batch was stopped."""
-    known = row.outcome if row is not None else None
     if context.breaker.reason is not None:
-        return known or Outcome(key=job.key, status=Status.NOT_STARTED, meta=job.meta)
-    if row is None or known is None or not _finished(context, job, row, known):
+        return _left(job, row)
+    if row is None or row.outcome is None or not _finished(context, job, row, row.outcome):
         return None
+    return _with_meta(row.outcome, job)
+
+
+def _left(job: Job, row: JobRow | None) -> Outcome:
+    """A job that a stopped batch leaves as it is, as the journal knows it."""
+    if row is None or row.outcome is None:
+        return Outcome(key=job.key, status=Status.NOT_STARTED, meta=job.meta)
+    return row.outcome
+
+
+def _with_meta(known: Outcome, job: Job) -> Outcome:
+    """The outcome with what the caller passes through this time; most often that is what it has."""
     return known if known.meta == job.meta else evolve(known, meta=job.meta)
 
 

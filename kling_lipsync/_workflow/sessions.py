@@ -42,7 +42,7 @@ SHARED_ACCESS = frozenset(
 
 
 def _lasting(query: str) -> str:
-    parts = [part for part in query.split("&") if part]
+    parts = list(filter(None, query.split("&")))
     signing = SIGNING | SHARED_ACCESS if {"sig", "sv"} <= {_name(part) for part in parts} else SIGNING
     return "&".join(part for part in parts if not _signs(_name(part), signing))
 

@@ -163,6 +163,11 @@ class JobState:
         return JobState(key=self.key, spent=self.spent)
 
     @property
+    def session_not_before(self) -> float:
+        """The Unix time at or before which a kept face session does not count: Kling no longer knows it."""
+        return self.session_made_at if self.sessions_expired else 0.0
+
+    @property
     def error_record(self) -> ErrorRecord | None:
         """What is to be told of the job's failure, or of what keeps it from its end."""
         if self.task is not None and self.task.status is TaskStatus.FAILED:

@@ -98,15 +98,14 @@ async def _speak(context: Context, job: Job, state: JobState) -> Event:
 
 
 async def _identify(context: Context, job: Job, state: JobState) -> Event:
-    not_before = state.session_made_at if state.sessions_expired else 0.0
-    kept = await context.sessions.kept(job.video, not_before)
+    kept = await context.sessions.kept(job.video, state.session_not_before)
     if kept is not None:
         return FacesIdentified(session=kept[0], made_at=kept[1])
     if not state.sending:
         return await _intend_send(context, state, _price(context, "identify"))
     price = _price(context, "identify") if context.sessions.would_send(job.video) else NOTHING
     try:
-        session, made_at, paid = await context.sessions.get(job.video, not_before)
+        session, made_at, paid = await context.sessions.get(job.video, state.session_not_before)
     except KlingError as error:
         return _unanswered(error, price)
     units = price if session.units is None else session.units
