@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -58,10 +59,13 @@ class World:
 def world(faults: Sequence[Mapping[str, Any]] = (), **settings: Any) -> Iterator[World]:  # noqa: ANN401 - Settings has their types
     """A fresh sandbox with ``settings`` and ``faults`` (both as JSON has them), which ends with the block."""
     command = [sys.executable, "-m", __name__, json.dumps({"settings": settings, "faults": list(faults)})]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - this file
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603 - this file
     assert process.stdout is not None
     try:
-        yield World(process.stdout.readline().strip())
+        url = process.stdout.readline().strip()
+        assert url, "the sandbox does not start"
+        yield World(url)
     finally:
         process.kill()
         process.communicate()

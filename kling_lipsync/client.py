@@ -54,7 +54,7 @@ class _Caller:
         self.credentials = credentials
         self.transport = transport
         self.clock = clock
-        self.skew = 0.0
+        self.skew: float | None = None
         self._timeouts = timeouts
         self._not_before = 0.0
 
@@ -115,7 +115,7 @@ class _Caller:
             self.skew = told - self.clock.wall()
 
     def _server_now(self) -> float:
-        return self.clock.wall() + self.skew
+        return self.clock.wall() + (self.skew or 0.0)
 
 
 _TIMEOUTS: Mapping[str, str] = {"identify": "identify", "create": "create", "speech": "speech"}
@@ -196,8 +196,16 @@ class _Connection:
 
     @property
     def clock_skew(self) -> float:
-        """Seconds by which the server's clock is ahead of this machine's, as the last answer told."""
-        return self._caller.skew
+        """Seconds by which the server's clock is ahead of this machine's, as the last answer told; 0 before the
+        first.
+        """
+        return self._caller.skew or 0.0
+
+    @property
+    def server_time(self) -> float | None:
+        """Unix time on the server's clock, or ``None`` before its first answer."""
+        skew = self._caller.skew
+        return None if skew is None else self.clock.wall() + skew
 
     def paced_by(self, pacer: Pacer) -> Self:
         """The same client, its requests paced by ``pacer``."""

@@ -19,6 +19,7 @@ from ._workflow.breaker import Breaker
 from ._workflow.context import Context, Settings
 from ._workflow.desk import Desk
 from ._workflow.inspect import CheckReport, inspect_job
+from ._workflow.listed import ListedIds
 from ._workflow.outcomes import Outcomes
 from ._workflow.recorder import Observer, Recorder
 from ._workflow.remote import RemoteLook
@@ -131,7 +132,8 @@ class Coordinator(_Reader):
             stack.push_async_callback(self._journal.aclose)
             group = await stack.enter_async_context(task_group())
             stack.callback(group.cancel_scope.cancel)
-            context = self._make_context(group)
+            known = sum((await self._journal.totals()).jobs.values())
+            context = self._make_context(group, is_new=not known)
             desk = Desk(context)
             await desk.take_over()
             group.start_soon(context.watcher.run)
@@ -188,7 +190,7 @@ class Coordinator(_Reader):
         session, _made_at, _paid = await self._opened()[0].sessions.get(video)
         return session
 
-    def _make_context(self, group: TaskGroup) -> Context:
+    def _make_context(self, group: TaskGroup, is_new: bool) -> Context:
         return Context(
             client=self._client,
             journal=self._journal,
@@ -197,6 +199,8 @@ class Coordinator(_Reader):
             breaker=self._breaker,
             sessions=Sessions(self._client, self._journal, self._clock, group),
             watcher=Watcher(self._client, self._recorder, self._poll, self._clock),
+            listed=ListedIds(self._client),
+            is_new=is_new,
             remote=self._remote,
             settings=self._settings,
             clock=self._clock,

@@ -188,11 +188,13 @@ class SessionExpired(Event):
 class CreateIntended(_Reserving):
     """A task is about to be bought under ``external_task_id``: written before the request leaves.
 
-    ``units`` is the worst case that it may cost.
+    ``units`` is the worst case that it may cost; ``server_at`` is Unix time on Kling's clock, ``None`` where no answer
+    had told it yet: this machine's clock may be set meanwhile.
     """
 
     slot = True
     external_task_id: str
+    server_at: float | None = None
 
 
 @frozen(kw_only=True)

@@ -11,6 +11,7 @@ from ..abc import Clock, Journal
 from ..client import KlingClient
 from ..policies import RetryPolicy
 from .breaker import Breaker
+from .listed import ListedIds
 from .recorder import Recorder
 from .remote import RemoteLook
 from .sessions import Sessions
@@ -33,7 +34,7 @@ class Settings:
 
 @frozen(kw_only=True)
 class Context:
-    """The tools of a batch."""
+    """The tools of a batch; ``is_new``: the journal knew no job before this run."""
 
     client: KlingClient
     journal: Journal
@@ -42,6 +43,8 @@ class Context:
     breaker: Breaker
     sessions: Sessions
     watcher: Watcher
+    listed: ListedIds
+    is_new: bool
     remote: RemoteLook | None
     settings: Settings
     clock: Clock

@@ -12,12 +12,14 @@ from collections.abc import Sequence
 import anyio
 from attrs import define, frozen
 
+from .._protocol import no_such_resource
 from ..errors import ErrorRecord, InDoubt, InvalidRequest, KlingError
 from ..events import DoubtRemains, Event, TaskAbsent, TaskFound
 from ..models import Job, Task
 from .context import Context
 from .looks import LARGEST_PAGE, LAST_PAGE
 from .state import JobState
+from .watcher import age
 
 logger = logging.getLogger("kling_lipsync")
 
@@ -33,10 +35,13 @@ FAILED_LOOKS = 6
 
 @frozen(kw_only=True)
 class Found:
-    """What one look gave: the task, or ``proves_absence`` where the gateway would have shown it."""
+    """What one look gave: the task, or ``proves_absence`` where the gateway would have shown it; ``blind``: none
+    ever will.
+    """
 
     task: Task | None = None
     proves_absence: bool = False
+    blind: bool = False
 
 
 async def reconcile(context: Context, job: Job, state: JobState) -> Event:
@@ -53,7 +58,7 @@ async def reconcile(context: Context, job: Job, state: JobState) -> Event:
             logger.warning("a look for the task of job %s failed: %s", state.key, error)
         else:
             late_enough = begun - first >= context.settings.reconcile_grace
-            if found.task is not None or not found.proves_absence or late_enough:
+            if found.task is not None or found.blind or late_enough:
                 return _verdict(context, state, found)
         await anyio.sleep(min(BETWEEN_LOOKS, max(0.05, context.settings.reconcile_grace / 3)))
     return _doubt(state, f"the looks for it failed, the last with: {last}")
@@ -69,7 +74,7 @@ def _verdict(context: Context, state: JobState, found: Found) -> Event:
         return _doubt(state, "Kling says that it has a task of this external id, and does not show it")
     if not found.proves_absence:
         return _doubt(state, "this gateway can show neither tasks by external id nor a list that would tell")
-    if context.clock.wall() - (state.intended_at or 0.0) > OLDEST_PROOF:
+    if age(context.client, state) > OLDEST_PROOF:
         return _doubt(state, "its create was sent more than 24 h ago, and no look proves anything after so long")
     return TaskAbsent()
 
@@ -86,22 +91,28 @@ def _doubt(state: JobState, why: str) -> Event:
 async def _look(context: Context, state: JobState) -> Found:
     if state.external_task_id is None:
         raise LookupError(f"job {state.key!r} has no intent to look for")
+    if context.client.gateway.one_step:
+        return Found(blind=True)  # a one-step create carries no external id to look for
     direct = await find_own(context, state.external_task_id)
     if direct is not None:
         return Found(task=direct)
     if context.client.gateway.finds_external_ids:
         return Found(proves_absence=True)
     if not context.client.gateway.lists_tasks:
-        return Found()
-    intended = (state.intended_at or 0.0) + context.client.clock_skew
-    return await search_list(context, state.external_task_id, since_ms=int((intended - BACK_BEFORE) * 1000))
+        return Found(blind=True)
+    since_ms = None if state.server_at is None else int((state.server_at - BACK_BEFORE) * 1000)
+    return await search_list(context, state.external_task_id, since_ms)
 
 
 async def find_own(context: Context, external_task_id: str) -> Task | None:
-    """The task that Kling gives for an external id, or ``None``, which proves nothing by itself."""
+    """The task that Kling gives for an external id, or ``None``, which proves something only where the profile says
+    so.
+    """
     try:
         task = await context.client.get_task(external_task_id)
-    except InvalidRequest:
+    except InvalidRequest as error:
+        if context.client.gateway.finds_external_ids and not no_such_resource(error):
+            raise  # a query that is refused for another reason proves nothing
         return None
     return task if task.external_task_id in (None, external_task_id) else None
 
@@ -128,12 +139,13 @@ class _Reading:
         """Whether a task of ours would have been seen as ours: entries bear external ids, or there are none."""
         return self.shows_ids or self.seen == 0
 
-    def read_enough(self, since_ms: int) -> bool:
-        return self.descending and self.last_ms is not None and self.last_ms < since_ms
+    def read_enough(self, since_ms: int | None) -> bool:
+        reaches_back = since_ms is not None and self.last_ms is not None and self.last_ms < since_ms
+        return self.descending and reaches_back
 
 
-async def search_list(context: Context, external_task_id: str, since_ms: int) -> Found:
-    """The list, read to its end, or in descending order back to ``since_ms`` (Unix ms on Kling's clock)."""
+async def search_list(context: Context, external_task_id: str, since_ms: int | None) -> Found:
+    """The list, read to its end, or in descending order back to ``since_ms`` (Unix ms on Kling's clock), if known."""
     reading = _Reading()
     for number in range(1, LAST_PAGE + 1):
         page = await context.client.list_page(number, LARGEST_PAGE)

@@ -119,6 +119,7 @@ class JobState:
     plan: Plan | None = None
     external_task_id: str | None = None
     intended_at: float | None = None
+    server_at: float | None = None
     duplicate: bool = False
     sending: bool = False
     tries: int = 0
@@ -216,7 +217,11 @@ _LEARNED: Mapping[type[Event], Callable[[JobState, Any], dict[str, Any]]] = {
     ev.FaceChosen: lambda _, e: {"face": e.face},
     ev.Planned: lambda _, e: {"plan": e.plan},
     ev.SessionExpired: lambda s, _: {"session": None, "sessions_expired": s.sessions_expired + 1},
-    ev.CreateIntended: lambda _, e: {"external_task_id": e.external_task_id, "intended_at": e.at},
+    ev.CreateIntended: lambda _, e: {
+        "external_task_id": e.external_task_id,
+        "intended_at": e.at,
+        "server_at": e.server_at,
+    },
     ev.CreateNotTaken: lambda s, e: {"tries": s.tries + (e.error.type != SlotsFull.__name__)},
     ev.StepFailed: lambda _, e: {"tries": 0},
     ev.CreateUnanswered: lambda _, e: {"duplicate": e.duplicate},

@@ -170,18 +170,30 @@ async def _intend(context: Context, job: Job, state: JobState) -> Event:
     if context.breaker.reason is not None:
         context.slots.turn_over()
         raise Stopped
-    return CreateIntended(external_task_id=attempt_id(context, job, state.attempt), units=_worst_case(context, state))
+    return CreateIntended(
+        external_task_id=attempt_id(context, job, state.attempt),
+        units=_worst_case(context, state),
+        server_at=context.client.server_time,
+    )
 
 
 async def _own_task(context: Context, job: Job, state: JobState) -> Event | None:
-    """The task that already bears the external id which the job brought, looked for before its first create."""
-    if job.external_task_id is None or state.attempt > 1 or state.external_task_id is not None:
+    """The task that already bears the attempt's external id, looked for before its first intent."""
+    if context.client.gateway.one_step or state.external_task_id is not None:
         return None
+    brought = job.external_task_id is not None and state.attempt == 1
+    if context.is_new and not brought:
+        return None  # else a backup of the journal may have been restored
     try:
-        found = await find_own(context, job.external_task_id)
+        task_id = await _task_of(context, attempt_id(context, job, state.attempt), brought=brought)
     except KlingError as error:
         return StepFailed(error=ErrorRecord.of(error))
-    return TaskFound(task_id=found.task_id) if found is not None else None
+    return TaskFound(task_id=task_id) if task_id is not None else None
+
+
+async def _task_of(context: Context, external_task_id: str, *, brought: bool) -> str | None:
+    found = await find_own(context, external_task_id) if brought else None
+    return found.task_id if found is not None else await context.listed.task_of(external_task_id)
 
 
 def attempt_id(context: Context, job: Job, attempt: int) -> str:

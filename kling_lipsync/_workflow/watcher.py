@@ -132,7 +132,7 @@ class Watcher:
         """Whether a task, or what may be one, has run so long that its slot counts as free."""
         limits = {Step.WATCH: self._poll.task_timeout, Step.RECONCILE: DOUBT_HOLDS_SLOT}
         limit = limits.get(state.next_step)
-        return limit is not None and self._clock.wall() - (state.intended_at or 0.0) > limit
+        return limit is not None and age(self._client, state) > limit
 
     def _note_failure(self, error: KlingError) -> None:
         now = self._clock.monotonic()
@@ -151,6 +151,14 @@ class Watcher:
         waited = f"the task {ticket.state.task_id} was not seen to end"
         reason = f"; the last look failed: {self._failure}" if self._failure else ""
         return f"{waited}{reason}; it is paid and kept in the journal: run again to go on watching"
+
+
+def age(client: KlingClient, state: JobState) -> float:
+    """Seconds since the job's last intent: on the server's clock where it is known, since this machine's may be set."""
+    now = client.server_time
+    if now is None or state.server_at is None:
+        return client.clock.wall() - (state.intended_at or 0.0)
+    return now - state.server_at
 
 
 def _unfinished(ticket: Ticket) -> Task:

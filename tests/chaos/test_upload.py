@@ -24,7 +24,7 @@ def test_a_refusal_in_the_midst_of_an_upload_is_read_and_not_doubted(tmp_path: P
     """1303 that comes while five megabytes are still being sent is an answer: the job waits for a slot, nothing is
     looked for, and every job is bought once.
     """
-    with world(**{**UNGUARDED, "slots": 1}, refuse_early=True, task_seconds=1.0) as sandbox:
+    with world(**{**UNGUARDED, "slots": 1}, refuse_early=True, task_seconds=0.5) as sandbox:
         batch = make_batch(sandbox, tmp_path, jobs=4, slots=4, sound=five_megabytes(tmp_path / "long.wav"))
         status, said = batch.finish("--fit")
         stats = sandbox.stats()
