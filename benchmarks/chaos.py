@@ -96,7 +96,7 @@ def endure(chaos: Chaos, variant: str, folder: Path) -> Ordeal:
 def _moments(chaos: Chaos) -> list[tuple[int, float]]:
     """When to kill: once so many tasks were bought, and so many seconds later; some kills strike a run at its start."""
     chance = random.Random(chaos.seed)  # noqa: S311 - moments, no secrets
-    bought = sorted(chance.sample(range(chaos.jobs), chaos.kills))
+    bought = sorted(chance.choices(range(chaos.jobs), k=chaos.kills))
     return [(tasks, chance.uniform(0, LATEST_KILL)) for tasks in bought]
 
 

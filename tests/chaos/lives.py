@@ -137,7 +137,9 @@ def _die_and_live_again(life: Life, number: int, when: str) -> bool:
     """Whether that life had so many commits, and was ended by the chosen one."""
     key = f"{when}-{number}"
     mine = evolve(life, journal=f"{life.journal}-{key}", jobs=key)
-    killed = _forked(lambda: _die(mine, number, when)) == -signal.SIGKILL
+    status = _forked(lambda: _die(mine, number, when))
+    assert status in (-signal.SIGKILL, 0), "it failed of something else"
+    killed = status != 0
     if killed:
         assert _forked(lambda: live(evolve(mine, clock=mine.clock_afterwards))) == 0
     return killed
@@ -159,11 +161,11 @@ def _forked(work: Callable[[], None]) -> int:
 def _die(life: Life, number: int, when: str) -> None:
     transact, numbers = Store.transact, count(1)
 
-    def dying(store: Store, works: Sequence[Callable[[Connection], None]]) -> None:
+    def dying(store: Store, works: Sequence[Callable[[Connection], None]], **options: Any) -> None:
         fatal = next(numbers) == number
         if fatal and when == BEFORE:
             _kill_oneself()
-        transact(store, works)
+        transact(store, works, **options)
         if fatal:
             _kill_oneself()
 

@@ -66,7 +66,7 @@ SURELY_NOT_TAKEN = (
     AccountError("the pack is used up", code=1102),
     NotSent("refused"),
 )
-DELAYS = st.sampled_from([None, 0.0, 5.0, LATEST_CREATE, GRACE + 5.0, AGES])
+DELAYS = st.sampled_from([None, 0.0, LATEST_CREATE, GRACE + 5.0, AGES])
 """After how many seconds a create arrives that nobody waits for; ``None``: never. Cut to what that Kling allows."""
 
 PERHAPS_TAKEN = (AnswerLost("gone"), ServerError("oops", code=5000), ProtocolError("<html>"))
@@ -81,7 +81,7 @@ WAYS_TO_LOOK = (
 """Whether a gateway finds external ids, whether its profile promises that, and whether it has a list."""
 
 
-class PaidOnce(RuleBasedStateMachine):
+class Played(RuleBasedStateMachine):
     """One job, its journal, the process that may die at any moment, and Kling."""
 
     guarded = True
@@ -119,8 +119,6 @@ class PaidOnce(RuleBasedStateMachine):
         self.kling.pass_time(AGES)
         self.write_all(PREPARED)
 
-    # The process
-
     def write(self, event: ev.Event) -> None:
         """What is on disk survives; a fact that pauses ends the job's turn."""
         version = self.state.version + 1
@@ -153,23 +151,12 @@ class PaidOnce(RuleBasedStateMachine):
     def wants(self, what: str) -> bool:
         return self.asked is not None and self.asked.what == what
 
-    @precondition(lambda self: not self.running and not self.settled())
-    @rule()
     def start(self) -> None:
         """A run takes the job up, as ``Desk`` does: an intent without an answer is looked for."""
         self.running = True
         self.state = JobState.replay(JOB.key, self.journal)
         if self.state.next_step is Step.CREATE:
             self.write_all([ev.CreateUnanswered(error=ErrorRecord.of(AnswerLost("the run ended")))])
-
-    @precondition(lambda self: self.running and not self.settled())
-    @rule(steps=st.integers(1, 8))
-    def go_on(self, steps: int) -> None:
-        """Nothing goes wrong for a while, or until a create is about to leave."""
-        self.proceed()
-        for _ in range(steps):
-            if self.running and not self.settled() and not self.wants("create"):
-                self.proceed()
 
     def proceed(self) -> None:
         """One thing happens: a step begins, or is answered, or its fact is written."""
@@ -196,7 +183,9 @@ class PaidOnce(RuleBasedStateMachine):
         else:
             self.hear(answer)
 
-    # What goes wrong
+    def others_buy(self, external_id: str | None, many: int) -> None:
+        for _ in range(many):
+            self.kling.buy(external_id and f"{external_id}-{len(self.kling.tasks)}")
 
     def send(self, delay: float | None) -> None:
         """The create leaves, and nobody will hear of it: it arrives after ``delay`` seconds, or never (``None``)."""
@@ -205,6 +194,21 @@ class PaidOnce(RuleBasedStateMachine):
             longest = LATEST_CREATE if self.kling.duplicates is Duplicates.ALLOW else AGES
             self.kling.on_its_way.append((self.kling.now + min(delay, longest), *self.asked.args))
             self.kling.pass_time(0)
+
+
+class PaidOnce(Played):
+    """What may happen, in any order, and what must hold throughout."""
+
+    @precondition(lambda self: not self.settled())
+    @rule(steps=st.integers(1, 16))
+    def go_on(self, steps: int) -> None:
+        """A run takes the job up if none has, and nothing goes wrong for a while, or until a create is to leave."""
+        if not self.running:
+            self.start()
+        self.proceed()
+        for _ in range(steps):
+            if self.running and not self.settled() and not self.wants("create"):
+                self.proceed()
 
     @precondition(lambda self: self.wants("create"))
     @rule(delay=DELAYS, error=st.sampled_from(PERHAPS_TAKEN))
@@ -237,7 +241,7 @@ class PaidOnce(RuleBasedStateMachine):
         self.coroutine = self.asked = self.unwritten = None
 
     @rule(
-        seconds=st.sampled_from([1.0, LATEST_IN_LIST, GRACE, AGES, 25 * 3600.0]),
+        seconds=st.sampled_from([1.0, LATEST_IN_LIST, GRACE, GRACE, AGES, 25 * 3600.0]),
         others=st.integers(0, 2 * PAGE),
         external_id=st.sampled_from([None, "somebody-else"]),
     )
@@ -245,10 +249,6 @@ class PaidOnce(RuleBasedStateMachine):
         """The process stands still, and the account gets other tasks, with external ids or without."""
         self.kling.pass_time(seconds)
         self.others_buy(external_id, others)
-
-    def others_buy(self, external_id: str | None, many: int) -> None:
-        for _ in range(many):
-            self.kling.buy(external_id and f"{external_id}-{len(self.kling.tasks)}")
 
     @precondition(lambda self: self.state.next_step is Step.WATCH)
     @rule()
@@ -259,8 +259,6 @@ class PaidOnce(RuleBasedStateMachine):
         self.write(ev.AttemptStarted(attempt=self.state.attempt + 1))
         self.write_all(PREPARED)
         self.running = False
-
-    # What must hold
 
     @invariant()
     def no_attempt_buys_two_tasks(self) -> None:
@@ -354,3 +352,24 @@ def test_without_reconciling_the_same_play_finds_a_task_bought_twice() -> None:
     found_out = settings(THOROUGH, derandomize=True, database=None, phases=[Phase.generate])
     with pytest.raises(AssertionError, match="bought twice"):
         run_state_machine_as_test(WithoutReconciling, settings=found_out)  # type: ignore[no-untyped-call]
+
+
+def test_a_create_that_arrives_after_the_second_look_collides_and_is_found() -> None:
+    """A create is later than the grace period: the same attempt sends again under the same id, Kling refuses that, and
+    the refusal leads to the late task.
+    """
+    play = PaidOnce()
+    play.begin(looks=(False, False, True), newest=True, duplicates=Duplicates.REFUSE, older=4)
+    try:
+        play.go_on(steps=16)
+        play.lose_the_answer(delay=GRACE + 5.0, error=PERHAPS_TAKEN[0])
+        while not play.wants("create"):
+            play.go_on(steps=16)
+        play.pass_time(seconds=GRACE, others=0, external_id=None)
+        play.go_on(steps=16)
+        assert [event.row for event in play.journal[len(PREPARED) :]] == [
+            *("CreateIntended", "CreateUnanswered", "TaskAbsent"),
+            *("CreateIntended", "CreateUnanswered", "TaskFound"),
+        ]
+    finally:
+        play.teardown()
