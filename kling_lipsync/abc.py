@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import cached_property
 from typing import Protocol, TypeVar
 
 from attrs import field, frozen
@@ -107,18 +108,23 @@ class Claim:
 class Admission:
     """What the journal knows of a job as it is claimed: its events so far, and whether its settings differ from
     those it was first given with.
+
+    ``foreign``: the journal has passed to another account since the last of the events, so that ids in them may mean
+    nothing any more.
     """
 
     claim: Claim
     events: tuple[Event, ...]
     changed: bool = False
+    foreign: bool = False
 
 
 @frozen(kw_only=True)
 class JobRow:
     """One job as the journal keeps it, without its events.
 
-    ``settings`` is what may not change, ``outcome`` how it stands.
+    ``settings`` is what may not change; ``file`` is where its result was put, if it was; ``read_outcome`` is asked for
+    the outcome once, when it is wanted.
     """
 
     key: str
@@ -127,24 +133,78 @@ class JobRow:
     attempt: int
     status: Status
     holds_slot: bool
-    outcome: Outcome | None
+    file: str | None
+    read_outcome: Callable[[], Outcome | None] = field(eq=False, repr=False)
+
+    @cached_property
+    def outcome(self) -> Outcome | None:
+        """How the job stands, ``None`` before its first event. Raises ``JournalError`` where it cannot be read."""
+        return self.read_outcome()
 
 
 @frozen(kw_only=True)
 class Totals:
-    """A journal in numbers: jobs by status, slots held, and units spent, reserved by running tasks, and in doubt."""
+    """A journal in numbers: jobs by status, slots held, units spent, reserved by running tasks, and in doubt; and the
+    ``seq`` of its last event.
+
+    A job whose create has left without an answer so far counts as running while its owner works on it, and so does what
+    it reserves; as in doubt once its run has left it there, or its owner is dead. (Its row says ``in_doubt`` from its
+    intent on: that is how it would stand if the power failed.)
+    """
 
     jobs: Mapping[Status, int]
     slots: int
     spent: Decimal
     reserved: Decimal
     in_doubt: Decimal
+    last_seq: int = 0
 
 
-class Journal(Protocol):
-    """Keeps the events, and counts claims, slots and money; belongs to one account.
+class JournalReader(Protocol):
+    """What a journal tells. Every method raises ``JournalError`` where it cannot be read."""
 
-    Every method raises ``JournalError`` where the journal cannot be read or written.
+    async def events(self, *, after: int = 0, key: str | None = None) -> Sequence[Event]:
+        """Up to 1000 events in order, those after ``seq`` ``after`` (exclusive), of one job or of all."""
+
+    def rows(self) -> AsyncIterator[JobRow]:
+        """Every job in the order it was first given."""
+
+    async def row(self, key: str) -> JobRow | None:
+        """One job, or ``None`` where the journal does not know it."""
+
+    async def rows_of(self, keys: Sequence[str]) -> dict[str, JobRow]:
+        """Those of ``keys`` that the journal knows; cheap for many at once."""
+
+    async def dead_claims(self) -> Sequence[JobRow]:
+        """The jobs that need somebody and have nobody: they hold a slot, run, or had a request under way, and their
+        owner is dead or gave them back. Whoever admits one goes on with it. Cheap where there are none.
+        """
+
+    async def unclaimed(self, keys: Sequence[str]) -> Sequence[str]:
+        """Those of ``keys`` that no living owner has claimed."""
+
+    async def keys_of(self, external_task_ids: Sequence[str]) -> dict[str, str]:
+        """The keys of the jobs by the external task ids that were ever intended for them; unknown ids are left out."""
+
+    async def kept_job(self, key: str) -> str | None:
+        """What ``keep_job`` kept of a job that has not ended, or ``None``."""
+
+    async def kept_keys(self) -> Sequence[str]:
+        """The keys of all jobs that are kept, in the order they were first given."""
+
+    async def session(self, video: str) -> tuple[FaceSession, float] | None:
+        """The face session kept for a video and the Unix time it was made, or ``None``."""
+
+    async def totals(self) -> Totals:
+        """The journal in numbers."""
+
+
+class Journal(JournalReader, Protocol):
+    """Keeps the events, and counts claims, slots, pace and money; belongs to one account.
+
+    Several owners may have one journal open at a time: each opened one is an owner, in this process or in another,
+    until ``aclose`` or the end of its process. Every method raises ``JournalError`` where the journal cannot be read or
+    written.
     """
 
     @property
@@ -154,8 +214,8 @@ class Journal(Protocol):
     async def open(self, account: str) -> None:
         """Opens it for ``account`` (a string that names gateway, host and credential, without the secret).
 
-        Raises ``JournalError`` where it is corrupt, foreign, newer, in use, not writable, or belongs to another account
-        and has open jobs.
+        Raises ``JournalError`` where it is corrupt, foreign, newer, not writable, on a disk that cannot lock, or
+        belongs to another account and has open jobs or living owners.
         """
 
     async def aclose(self) -> None:
@@ -164,14 +224,18 @@ class Journal(Protocol):
     async def admit(self, key: str, settings: str) -> Admission:
         """Claims the job, adding it if it is new.
 
-        ``settings`` is compared with what it was first given. Raises ``ClaimLost`` where another owner has it.
+        ``settings`` is compared with what it was first given. Raises ``ClaimLost`` where a living owner has it.
         """
 
-    def release(self, claim: Claim) -> None:
-        """Gives a claim back, so that the job can be admitted again."""
+    async def release(self, claim: Claim, *, ended: bool = False) -> None:
+        """Gives a claim back, so that any owner may admit the job; a claim given back already is ignored.
+
+        ``ended``: nothing is left to do for the job, and what ``keep_job`` kept of it is dropped. Cancelling the caller
+        does not stop it.
+        """
 
     async def replace_settings(self, claim: Claim, settings: str) -> None:
-        """Takes new settings for a job that has neither a running task, a result nor a doubt."""
+        """Takes new settings for a job that has neither a running task, a result nor a doubt. Raises ``ClaimLost``."""
 
     async def append(
         self,
@@ -183,34 +247,28 @@ class Journal(Protocol):
         slots: int | None = None,
         budget: Decimal | None = None,
     ) -> SomeEvent:
-        """Writes ``event`` if the job's last version is ``after``, and gives it back with its ``seq``, ``at`` and
-        ``version``.
+        """Writes ``event`` if the job's last version is ``after``, and gives it back with its ``seq``, ``key``, ``at``
+        and ``version``.
 
         ``outcome`` is how the job stands once the event is written. For an event that takes a slot, the claim, the
-        ceiling ``slots``, the ``budget`` and the event are one transaction. The event is on disk when this returns.
-        Raises ``ClaimLost``, ``NoSlot``, ``BudgetExceeded``.
+        ceiling ``slots``, the ``budget`` and the event are one transaction, over the jobs of all owners. The event is
+        on disk when this returns. Raises ``ClaimLost``, ``NoSlot``, ``BudgetExceeded``, and ``InvalidJob`` for an
+        intent whose external task id is that of another job.
         """
 
-    async def events(self, *, after: int = 0, key: str | None = None) -> Sequence[Event]:
-        """Up to 1000 events in order, from ``seq`` ``after`` on, of one job or of all."""
+    async def slots_of_others(self) -> int:
+        """How many slots are held by jobs that this owner has not claimed."""
 
-    def rows(self) -> AsyncIterator[JobRow]:
-        """Every job in the order it was first given."""
-
-    async def row(self, key: str) -> JobRow | None:
-        """One job, or ``None`` where the journal does not know it."""
-
-    async def rows_of(self, keys: Sequence[str]) -> Mapping[str, JobRow]:
-        """Those of ``keys`` that the journal knows, in one reading; some hundreds at a time are read best."""
-
-    async def holders(self) -> Sequence[JobRow]:
-        """The jobs that hold a slot."""
-
-    async def totals(self) -> Totals:
-        """The journal in numbers."""
-
-    async def session(self, video: str) -> tuple[FaceSession, float] | None:
-        """The face session kept for a video and the Unix time it was made, or ``None``."""
+    async def keep_job(self, key: str, settings: str, job: str) -> None:
+        """Adds the job if it is new, and keeps ``job``, which tells all of it, until it has ended."""
 
     async def keep_session(self, video: str, session: FaceSession, made_at: float) -> None:
         """Keeps a face session for other jobs on the same video, and for the next run."""
+
+    async def wait_for_others(self, timeout: float) -> bool:  # noqa: ASYNC109 - its end is an answer, not a failure
+        """Whether another owner has written anything since this was last asked: ``True`` as soon as one has, ``False``
+        after ``timeout`` seconds.
+        """
+
+    def pacer(self, rate: float | None) -> Pacer:
+        """Lets at most ``rate`` requests leave per second over all owners on the journal; ``None`` does not pace."""

@@ -12,14 +12,17 @@ from anyio.abc import TaskGroup
 
 from ._journal import SqliteJournal
 from ._tasks import task_group
-from ._transport import GcraPacer, HttpTransport
+from ._transport import HttpTransport
 from ._workflow.admission import Admission
 from ._workflow.batch import Jobs, feed
 from ._workflow.breaker import Breaker
+from ._workflow.claims import Claims
 from ._workflow.context import Context, Settings
 from ._workflow.desk import Desk
+from ._workflow.inbox import Inbox
 from ._workflow.inspect import CheckReport, inspect_job
 from ._workflow.listed import ListedIds
+from ._workflow.neighbours import Neighbours
 from ._workflow.outcomes import Outcomes
 from ._workflow.recorder import Observer, Recorder
 from ._workflow.remote import RemoteLook
@@ -30,10 +33,10 @@ from ._workflow.steps import check_job
 from ._workflow.watcher import Watcher
 from .abc import JobRow, Journal, Totals
 from .client import KlingClient
-from .errors import ConfigurationError, KlingError
+from .errors import ConfigurationError, InvalidJob, KlingError
 from .events import Event, Outcome
 from .gateways import Gateway, load_gateway
-from .models import FaceSession, Job, Status, Video
+from .models import FaceSession, Job, Problem, Status, Video
 from .policies import Budget, Limits, PollPolicy, Timeouts
 
 
@@ -50,7 +53,9 @@ class _Reader:
     async def get(self, key: str) -> Outcome | None:
         """How a job stands in the journal, or ``None`` where it is unknown."""
         row = await self._journal.row(key)
-        return row.outcome if row else None
+        if row is None:
+            return None
+        return row.outcome or Outcome(key=key, status=Status.NOT_STARTED)
 
     async def totals(self) -> Totals:
         """The journal in numbers."""
@@ -100,7 +105,7 @@ class Coordinator(_Reader):
             )
         self._clock = client.clock
         super().__init__(_journal(journal, client))
-        self._client = client.paced_by(GcraPacer(limits.requests_per_second, self._clock))
+        self._client = client.paced_by(self._journal.pacer(limits.requests_per_second))
         self._poll = poll
         self._remote = RemoteLook(client.read_range) if remote else None
         self._limits = limits
@@ -123,7 +128,7 @@ class Coordinator(_Reader):
             retry=client.retry,
         )
         self._stack = AsyncExitStack()
-        self._working: tuple[Context, Desk] | None = None
+        self._working: tuple[Context, Desk, Inbox] | None = None
         self._admission = Admission(limits.prepared_ahead, lambda: self._slots.allowance.limit)
 
     async def __aenter__(self) -> Self:
@@ -132,12 +137,18 @@ class Coordinator(_Reader):
             stack.push_async_callback(self._journal.aclose)
             group = await stack.enter_async_context(task_group())
             stack.callback(group.cancel_scope.cancel)
-            known = sum((await self._journal.totals()).jobs.values())
-            context = self._make_context(group, is_new=not known)
-            desk = Desk(context)
-            await desk.take_over()
+            totals = await self._journal.totals()
+            self._recorder.begun_after = totals.last_seq
+            context = self._make_context(group, is_new=not totals.jobs)
+            claims = Claims(context)
+            await claims.take_over()
+            await context.neighbours.refresh()
             group.start_soon(context.watcher.run)
-            self._working = context, desk
+            group.start_soon(context.neighbours.run, claims.take_over)
+            desk = Desk(context, claims)
+            inbox = Inbox(context, desk, self._admission)
+            group.start_soon(inbox.run)
+            self._working = context, desk, inbox
             self._stack = stack.pop_all()
         return self
 
@@ -158,7 +169,7 @@ class Coordinator(_Reader):
         Leaving the block early, or cancelling it, detaches: a create in flight is awaited and recorded, running tasks
         stay in the journal. Raises ``JournalError`` where the journal fails.
         """
-        context, desk = self._opened()
+        context, desk, _ = self._opened()
         outcomes = Outcomes()
         async with task_group() as group:
             group.start_soon(feed, context, desk, self._admission, jobs, outcomes)
@@ -177,6 +188,31 @@ class Coordinator(_Reader):
             async for outcome in outcomes:
                 ended[outcome.key] = outcome
         return [ended[job.key] for job in wanted]
+
+    async def submit(self, job: Job) -> None:
+        """Returns once the job is on disk; it is run from here on, and after a restart from ``resume`` on.
+
+        ``get`` and ``events`` tell how it stands. The journal keeps all of the job, signed URLs included, until it has
+        ended. Raises ``InvalidJob`` for a sound in memory (give a file or a URL) and for a key that is open, in doubt
+        or succeeded with other media or settings; ``JournalError``.
+        """
+        inbox = self._opened()[2]
+        if await self.changed([job]):
+            message = f"job {job.key!r} was submitted before with other media or settings: give it a key of its own"
+            raise InvalidJob(message, [Problem("changed", message)])
+        await inbox.submit(job)
+
+    async def resume(self) -> list[str]:
+        """The keys of all submitted jobs that have not ended; they are run from here on, as when a service starts."""
+        return await self._opened()[2].resume()
+
+    async def discard(self, key: str) -> bool:
+        """Whether nothing will be bought for a job: it is unknown, or was taken back before its create was sent.
+
+        ``False``: a task runs, ran or may run, and the job is left as it is. Raises ``ClaimLost`` while another process
+        has the job.
+        """
+        return await self._opened()[1].discard(key)
 
     async def check(self, job: Job) -> CheckReport:
         """What is known of a job before it is sent: verdict, problems, plan, price. Nothing is sent to Kling."""
@@ -199,6 +235,7 @@ class Coordinator(_Reader):
             breaker=self._breaker,
             sessions=Sessions(self._client, self._journal, self._clock, group),
             watcher=Watcher(self._client, self._recorder, self._poll, self._clock),
+            neighbours=Neighbours(self._journal, self._slots, lambda: self._breaker.reason is not None),
             listed=ListedIds(self._client),
             is_new=is_new,
             remote=self._remote,
@@ -206,7 +243,7 @@ class Coordinator(_Reader):
             clock=self._clock,
         )
 
-    def _opened(self) -> tuple[Context, Desk]:
+    def _opened(self) -> tuple[Context, Desk, Inbox]:
         if self._working is None:
             raise RuntimeError("a Coordinator is used inside 'async with'")
         return self._working

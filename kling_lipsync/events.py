@@ -6,12 +6,12 @@ reserves (``reserves``) and what was spent (``spends``), in units. So a journal 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import field, frozen
+from attrs import field, fields_dict, frozen
 
 from .errors import ErrorRecord, KlingError
 from .models import Face, FaceSession, Plan, SpokenAudio, Status, Task, TaskStatus
@@ -177,6 +177,14 @@ class JobChanged(Event):
 
 
 @frozen(kw_only=True)
+class JobDiscarded(Event):
+    """The job was taken back before a task was bought for it; given again, it starts from its beginning."""
+
+    settles = True
+    pauses = True
+
+
+@frozen(kw_only=True)
 class SessionExpired(Event):
     """The face session is too old to create with, or Kling does not know it any more: faces are identified again."""
 
@@ -328,8 +336,25 @@ class Result:
     units: Decimal
 
 
+class _ReadLater:
+    """Where the fields of an unread outcome come from: ``read``, when the first of them is asked for."""
+
+    __slots__ = ("_read",)
+
+    if not TYPE_CHECKING:  # else no misspelt name would be found
+
+        def __getattr__(self, name: str) -> object:
+            """A field that is not there yet. Raises what ``read`` raises."""
+            if name not in _LATER:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            whole = self._read()
+            for each in _LATER:
+                object.__setattr__(self, each, getattr(whole, each))
+            return getattr(self, name)
+
+
 @frozen(kw_only=True)
-class Outcome:
+class Outcome(_ReadLater):
     """How a job stands at the end of a run.
 
     ``error`` is set for every status but ``succeeded``, and there too when only the download failed. ``attempts``
@@ -352,6 +377,17 @@ class Outcome:
     record: ErrorRecord | None = None
     meta: Mapping[str, str] = field(factory=dict)
 
+    @classmethod
+    def unread(cls, key: str, status: Status, meta: Mapping[str, str], read: Callable[[], Outcome]) -> Outcome:
+        """An outcome of which the rest is ``read`` when it is first asked for.
+
+        Most of a hundred thousand finished jobs are only counted.
+        """
+        outcome = cls.__new__(cls)
+        for name, value in (("key", key), ("status", status), ("meta", meta), ("_read", read)):
+            object.__setattr__(outcome, name, value)
+        return outcome
+
     @property
     def error(self) -> KlingError | None:
         """What went wrong, as an error of ``kling_lipsync.errors``, or ``None``."""
@@ -368,3 +404,6 @@ class Outcome:
             task=self.task,
             units=self.units,
         )
+
+
+_LATER = fields_dict(Outcome).keys() - {"key", "status", "meta"}

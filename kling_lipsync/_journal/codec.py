@@ -11,7 +11,8 @@ from collections.abc import Callable
 from decimal import ROUND_CEILING, Decimal, DecimalException
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 from attrs import fields_dict, has
 from cattrs import Converter
@@ -42,6 +43,7 @@ def _converter() -> Converter:
     converter.register_structure_hook(Path, lambda text, _: Path(text))
     converter.register_unstructure_hook_factory(has, lambda kind: _writer(converter, kind))
     converter.register_structure_hook_factory(has, lambda kind: _reader(converter, kind))
+    converter.register_structure_hook_factory(_is_optional, lambda kind: _optional_reader(converter, kind))
     return converter
 
 
@@ -53,6 +55,19 @@ def _writer(converter: Converter, kind: type[Any]) -> Callable[[Any], dict[str, 
 def _reader(converter: Converter, kind: type[Any]) -> Callable[[Any, Any], Any]:
     strict: dict[str, Any] = {"_cattrs_forbid_extra_keys": True, "_cattrs_detailed_validation": False}
     return make_dict_structure_fn(kind, converter, **strict, **_omitted(kind, _RAW))
+
+
+def _is_optional(kind: Any) -> bool:  # noqa: ANN401 - whatever an annotation may say
+    return get_origin(kind) in (Union, UnionType) and len(get_args(kind)) == 2 and NoneType in get_args(kind)
+
+
+def _optional_reader(converter: Converter, kind: Any) -> Callable[[Any, Any], Any]:  # noqa: ANN401 - as above
+    # What an optional field holds is looked up once, and not, as cattrs does it, for each value.
+    inner = next(each for each in get_args(kind) if each is not NoneType)
+    if inner is str:
+        return lambda value, _: value
+    structure = converter.get_structure_hook(inner)
+    return lambda value, _: None if value is None else structure(value, inner)
 
 
 def _omitted(kind: type[Any], names: frozenset[str]) -> dict[str, Any]:

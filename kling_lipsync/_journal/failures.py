@@ -10,8 +10,9 @@ from ..errors import JournalError
 
 _ADVICE = {
     sqlite3.SQLITE_FULL: "no room is left for it: make room on its disk and run again",
-    sqlite3.SQLITE_BUSY: "another program is using it: close that and run again",
+    sqlite3.SQLITE_BUSY: "another process has been writing for too long: if it is stopped, let it go on",
     sqlite3.SQLITE_LOCKED: "another program is using it: close that and run again",
+    sqlite3.SQLITE_PROTOCOL: "its disk does not lock as it should: choose a folder on a local disk",
     sqlite3.SQLITE_READONLY: "it may not be written: check its permissions and those of its folder",
     sqlite3.SQLITE_IOERR: "reading or writing it failed: check its disk and run again",
     sqlite3.SQLITE_CORRUPT: "it is damaged: keep a copy of it and restore a backup",
@@ -40,6 +41,11 @@ def lasting(error: BaseException) -> bool:
     After a failed write to the disk a later one may seem to succeed although the earlier pages are lost.
     """
     return isinstance(error, sqlite3.Error) and _family(error) in _LASTING
+
+
+def busy(error: BaseException) -> bool:
+    """Whether another process had the file at that moment."""
+    return isinstance(error, sqlite3.Error) and _family(error) == sqlite3.SQLITE_BUSY
 
 
 def _family(error: BaseException) -> int:

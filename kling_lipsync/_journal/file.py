@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
 from ..errors import JournalError
 from .schema import APPLICATION_ID, FORMAT, STEPS
+
+LONGEST_CHECK = 2.0
+"""Seconds that an opening may spend on the search for damage."""
+
+_PATIENCE = 30.0  # seconds for which another process may be making the file, or mending it after a crash
 
 
 def refuse_foreign(path: Path, name: str) -> bool:
@@ -49,17 +55,17 @@ def make_private(path: Path, name: str) -> None:
             raise JournalError(f"{name} may not be written: check its permissions") from error
 
 
-def connect(target: str, name: str) -> sqlite3.Connection:
+def connect(target: str, name: str, *, check: bool) -> sqlite3.Connection:
     """A connection that writes, durably, to a journal of the present format; ``target`` is a path or ``:memory:``.
 
-    Raises ``JournalError`` for a file system that cannot share memory, a newer format and a damaged file, and
-    ``sqlite3.Error``.
+    ``check`` looks for damage before anything else, for two seconds at most. Raises ``JournalError`` for a file system
+    that cannot share memory, a newer format and a damaged file, and ``sqlite3.Error``.
     """
-    connection = sqlite3.connect(target, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(target, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
     try:
         _bring_up(connection, name)
-        _make_durable(connection, name)
-        _refuse_damaged(connection, name)
+        if check:
+            _refuse_damaged(connection, name)
     except BaseException:
         connection.close()
         raise
@@ -69,11 +75,11 @@ def connect(target: str, name: str) -> sqlite3.Connection:
 def connect_read_only(path: Path, name: str) -> sqlite3.Connection:
     """A connection that only reads, and writes no file beside the journal either.
 
-    SQLite makes files beside a quiet journal to read it, unless it is told that the file does not change; a log that
-    holds anything must be read as well. Raises ``JournalError`` for another format, and ``sqlite3.Error``.
+    SQLite makes files beside a quiet journal to read it, unless it is told that the file does not change; where there
+    is a log it must be read as well. Raises ``JournalError`` for another format, and ``sqlite3.Error``.
     """
-    log = path.with_name(f"{path.name}-wal")
-    connection = _connect_read_only(path) if log.exists() and log.stat().st_size else _connect_immutable(path)
+    quiet = not any(path.with_name(f"{path.name}{suffix}").exists() for suffix in ("-wal", "-shm"))
+    connection = _connect_immutable(path) if quiet else _connect_read_only(path)
     try:
         found = _format(connection, name)
         if found != FORMAT:
@@ -89,7 +95,11 @@ def _connect_read_only(path: Path) -> sqlite3.Connection:
 
 
 def _connect_immutable(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
+    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
+    # Another process may be moving its log into the file: the first page, which tells how many there are, comes first.
+    # This lets a file be shorter than that.
+    connection.execute("pragma writable_schema = on")
+    return connection
 
 
 def _format(connection: sqlite3.Connection, name: str) -> int:
@@ -103,20 +113,24 @@ def _format(connection: sqlite3.Connection, name: str) -> int:
 
 
 def _bring_up(connection: sqlite3.Connection, name: str) -> None:
-    # The first format is written before the log is switched on, so the header names our program from the beginning.
-    found = _format(connection, name)
-    if found == FORMAT:
-        return
-    connection.execute("begin immediate")
+    # The header comes first, in a page of its own: from the first moment it names our program to all who look.
+    if _format(connection, name) == 0:
+        connection.execute(f"pragma application_id = {APPLICATION_ID}")
+    _make_durable(connection, name)
+    if _format(connection, name) < FORMAT:
+        connection.execute("begin immediate")
+        _migrate(connection, _format(connection, name))  # again, as another process may have been first
+        connection.execute("commit")
+
+
+def _migrate(connection: sqlite3.Connection, found: int) -> None:
     for step in STEPS[found:]:
         for statement in step:
             connection.execute(statement)
     connection.execute(
         "insert into meta (id, journal_id) values (1, ?) on conflict do nothing", (secrets.token_hex(8),)
     )
-    connection.execute(f"pragma application_id = {APPLICATION_ID}")
     connection.execute(f"pragma user_version = {FORMAT}")
-    connection.execute("commit")
 
 
 def _make_durable(connection: sqlite3.Connection, name: str) -> None:
@@ -128,7 +142,18 @@ def _make_durable(connection: sqlite3.Connection, name: str) -> None:
 
 
 def _refuse_damaged(connection: sqlite3.Connection, name: str) -> None:
-    with closing(connection.execute("pragma quick_check(1)")) as report:
-        found = report.fetchone()[0]
+    # SQLite reads some hundred MB per second; a file that is larger than its time allows is not read to its end.
+    alarm = threading.Timer(LONGEST_CHECK, connection.interrupt)
+    alarm.start()
+    try:
+        with closing(connection.execute("pragma quick_check(1)")) as report:
+            found = report.fetchone()[0]
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        return
+    finally:
+        alarm.cancel()
+        alarm.join()
     if found != "ok":
         raise JournalError(f"{name} is damaged ({found}): keep a copy of it and restore a backup")

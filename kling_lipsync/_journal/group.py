@@ -6,7 +6,7 @@ No task runs in the background: of those that wait, the first writes for all and
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from anyio import CancelScope, Event, get_cancelled_exc_class
 from anyio.lowlevel import checkpoint_if_cancelled
@@ -21,11 +21,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class Transact(Protocol):
+    """Does pieces of work in one transaction, which is on disk afterwards if it is to be durable."""
+
+    def __call__(self, works: Sequence[Callable[[Connection], None]], *, durable: bool) -> None: ...
+
+
 class Ticket(Generic[T]):
     """One piece of a batch: its work, and what became of it."""
 
-    def __init__(self, work: Callable[[Connection], T]) -> None:
+    def __init__(self, work: Callable[[Connection], T], durable: bool) -> None:
         self.turn = Event()
+        self.durable = durable
         self.done = False
         self._work = work
         self._answers: list[T] = []
@@ -53,7 +60,7 @@ class Ticket(Generic[T]):
 class GroupCommit:
     """Takes pieces of work and runs those that wait together by ``transact``, one transaction at a time."""
 
-    def __init__(self, transact: Callable[[Sequence[Callable[[Connection], None]]], None], worker: Worker) -> None:
+    def __init__(self, transact: Transact, worker: Worker) -> None:
         self._transact = transact
         self._worker = worker
         self._waiting: list[Ticket[Any]] = []
@@ -67,7 +74,14 @@ class GroupCommit:
         ``asyncio.Task.cancel`` is raised when the work is done. Raises ``JournalError`` where the transaction fails.
         """
         await checkpoint_if_cancelled()
-        ticket = Ticket(work)
+        return await self.put_at_once(work)
+
+    async def put_at_once(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
+        """The same, handed in even by a caller that is cancelled already.
+
+        What is not ``durable`` may be forgotten if the power fails; alone, it does not wait for the disk.
+        """
+        ticket = Ticket(work, durable)
         self._waiting.append(ticket)
         cancelled = await _turn_of(ticket) if self._led else None
         if not ticket.done:
@@ -81,7 +95,8 @@ class GroupCommit:
         # In a task of its own, so a round of the loop later: who was ready to write in that round comes along.
         batch, self._waiting = self._waiting, []
         try:
-            await self._worker.run(lambda: self._transact([ticket.run for ticket in batch]))
+            durable = any(ticket.durable for ticket in batch)
+            await self._worker.run(lambda: self._transact([ticket.run for ticket in batch], durable=durable))
         except Exception as error:  # noqa: BLE001 - each ticket raises it where it was handed in
             for ticket in batch:
                 ticket.fail(error)

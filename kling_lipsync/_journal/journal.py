@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
@@ -10,16 +9,18 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from anyio import get_cancelled_exc_class
+from anyio import get_cancelled_exc_class, sleep
 from attrs import evolve
 
 from ..abc import Admission, Claim, Clock, SomeEvent
 from ..errors import ClaimLost, JournalError
 from ..events import Outcome
 from ..models import FaceSession
-from . import writes
+from . import queries, writes
 from .codec import encode_session
 from .group import GroupCommit
+from .news import News
+from .pacer import JournalPacer
 from .reader import Reader
 from .worker import Worker, to_the_end
 
@@ -32,8 +33,10 @@ T = TypeVar("T")
 
 
 class SqliteJournal(Reader):
-    """A journal in the file ``path``, or in memory for ``":memory:"``; for one process and one event loop at a time.
+    """A journal in the file ``path``, or in memory for ``":memory:"``; for one event loop at a time.
 
+    Any number of processes may have the file open, and one process may have it open more than once: each opened journal
+    is an owner, whose claims last until it is closed or its process ends. A journal does not pass to a forked child.
     ``clock`` dates the events. ``inline`` calls SQLite in the event loop's thread, for tests in virtual time; otherwise
     one worker thread at a time does. What is handed in together is written together, with one wait for the disk.
     """
@@ -42,11 +45,13 @@ class SqliteJournal(Reader):
         self._path = None if str(path) == ":memory:" else Path(path)
         self._clock = clock
         self._worker = Worker(inline)
-        self._group = GroupCommit(lambda works: self._opened().transact(works), self._worker)
+        self._group = GroupCommit(
+            lambda works, *, durable: self._opened().transact(works, durable=durable), self._worker
+        )
         self._store: Store | None = None
-        self._journal_id = ""
+        self._news: News | None = None
         self._claims: dict[str, Claim] = {}
-        self._owners = (f"{secrets.token_hex(4)}-{n}" for n in count(1))
+        self._numbers = count(1)
 
     @property
     def journal_id(self) -> str:
@@ -54,17 +59,15 @@ class SqliteJournal(Reader):
 
         Raises ``JournalError`` before it has been opened.
         """
-        self._opened()
-        return self._journal_id
+        return self._opened().journal_id
 
     async def open(self, account: str) -> None:
-        """Opens it for ``account`` (a string that names gateway, host and credential, without the secret), and keeps
-        every other process out until ``aclose`` or the end of this one.
+        """Opens it for ``account`` (a string that names gateway, host and credential, without the secret).
 
-        A missing file is made, readable by its owner alone. Where no job is open, a journal may pass from one account
-        to another; its face sessions are forgotten then. Raises ``JournalError`` where the journal is corrupt, foreign,
-        newer, in use, not writable, or belongs to another account and has open jobs; a file that is not a journal is
-        left as it is.
+        A missing file is made, readable by its owner alone. Where no job is open and nobody else has it open, a journal
+        may pass from one account to another; its face sessions are forgotten then. Raises ``JournalError`` where the
+        journal is corrupt, foreign, newer, not writable, on a disk that cannot lock (no network disk can keep one), or
+        belongs to another account and has open jobs or living owners; a file that is not a journal is left as it is.
         """
         try:
             await to_the_end(lambda: self._worker.run(partial(self._open, account)))
@@ -82,30 +85,51 @@ class SqliteJournal(Reader):
     async def admit(self, key: str, settings: str) -> Admission:
         """Claims the job, adding it if it is new; a claim lasts until ``release`` or ``aclose``.
 
-        ``settings`` is compared with what it was first given. Raises ``ClaimLost`` where the job is claimed already.
+        ``settings`` is compared with what it was first given. Raises ``ClaimLost`` where the job is claimed already, by
+        this owner or by another one that lives.
         """
         if key in self._claims:
             raise ClaimLost(f"job {key!r} is being run already: give each job a key of its own")
-        claim = self._claims[key] = Claim(_text(key), next(self._owners))
+        store = self._opened()
+        claim = self._claims[key] = Claim(_text(key), f"{store.owner.id}-{next(self._numbers)}")
+        admit = partial(writes.admit, key=key, owner=store.owner.id, owners=store.owners)
         try:
-            first, events = await self._group.put(partial(writes.admit, key=key, settings=_text(settings)))
-        except BaseException:
-            self.release(claim)
+            found = await self._group.put(partial(admit, settings=_text(settings)))
+        except get_cancelled_exc_class():
+            await self.release(claim)
             raise
-        return Admission(claim=claim, events=events, changed=first != settings)
+        except BaseException:
+            del self._claims[key]
+            raise
+        return Admission(claim=claim, events=found.events, changed=found.settings != settings, foreign=found.foreign)
 
-    def release(self, claim: Claim) -> None:
-        """Gives the job back, so that it may be admitted again; a claim that has been given back already is ignored."""
+    async def release(self, claim: Claim, *, ended: bool = False) -> None:
+        """Gives the job back, so that any owner may admit it; a claim that has been given back already is ignored.
+
+        ``ended``: nothing is left to do for the job, and what ``keep_job`` kept of it is dropped. It is handed in even
+        by a caller that is cancelled, and written with what else is being written. Raises ``JournalError`` where that
+        fails: the job is this owner's still, and only it may admit the job.
+        """
         if self._claims.get(claim.key) == claim:
             del self._claims[claim.key]
+            give_back = partial(writes.release, key=claim.key, owner=self._opened().owner.id, ended=ended)
+            await self._group.put_at_once(give_back, durable=False)
+
+    async def keep_job(self, key: str, settings: str, job: str) -> None:
+        """Adds the job if it is new, and keeps ``job``, which tells all of it, until it has ended.
+
+        It is on disk when this returns.
+        """
+        keep = partial(writes.keep_job, key=_text(key), settings=_text(settings), job=_text(job))
+        await self._group.put(keep)
 
     async def replace_settings(self, claim: Claim, settings: str) -> None:
         """Takes new settings for a job that has neither a running task, a result nor a doubt.
 
         Raises ``ClaimLost``, and ``JournalError`` for a job that has one of these.
         """
-        self._hold(claim)
-        await self._group.put(partial(writes.replace_settings, key=claim.key, settings=_text(settings)))
+        owner = self._hold(claim)
+        await self._group.put(partial(writes.replace_settings, key=claim.key, settings=_text(settings), owner=owner))
 
     async def append(
         self,
@@ -118,18 +142,20 @@ class SqliteJournal(Reader):
         budget: Decimal | None = None,
     ) -> SomeEvent:
         """Writes ``event`` if the job's last version is ``after``, and gives it back with its ``seq``, ``key``, ``at``
+
         and ``version``.
 
         ``outcome`` is how the job stands once the event is written. The claim, the ceiling ``slots`` (for an event by
         which the job newly takes a slot), the ``budget`` in units (for one that reserves more than the job has
-        reserved) and the event are one transaction. The event is on disk when this returns. A caller that is cancelled
-        before this hands the event in has written nothing; later the event is written all the same. Raises
-        ``ClaimLost``, ``NoSlot``, ``BudgetExceeded``, and ``JournalError`` where the event is not known to be on disk.
+        reserved) and the event are one transaction, over the jobs of all owners. The event is on disk when this
+        returns. A caller that is cancelled before this hands the event in has written nothing; later the event is
+        written all the same. Raises ``ClaimLost``, ``NoSlot``, ``BudgetExceeded``, ``InvalidJob`` for an intent whose
+        external task id is that of another job, and ``JournalError`` where the event is not known to be on disk.
         """
-        self._hold(claim)
+        owner = self._hold(claim)
         at = self._clock.wall()
         ceilings = writes.Ceilings.of(slots, budget)
-        entry = writes.Entry.of(event, outcome, key=claim.key, after=after, at=at, ceilings=ceilings)
+        entry = writes.Entry.of(event, outcome, owner=owner, key=claim.key, after=after, at=at, ceilings=ceilings)
         seq = await self._group.put(partial(writes.append, entry=entry))
         return evolve(event, seq=seq, key=claim.key, version=after + 1, at=at)
 
@@ -137,6 +163,30 @@ class SqliteJournal(Reader):
         """Keeps a face session for other jobs on the same video, and for the next run; not Kling's ``raw`` answer."""
         text = encode_session(session)
         await self._group.put(partial(writes.keep_session, video=_text(video), session=text, made_at=made_at))
+
+    async def slots_of_others(self) -> int:
+        """How many slots are held by jobs that this owner has not claimed."""
+        return await self._read(partial(queries.slots_of_others, owner=self._opened().owner.id))
+
+    async def wait_for_others(self, timeout: float) -> bool:  # noqa: ASYNC109 - its end is an answer, not a failure
+        """Whether another owner has written anything since this was last asked: ``True`` as soon as one has, ``False``
+        after ``timeout`` seconds.
+
+        The file is looked at ten times a second, however many wait. Raises ``JournalError``.
+        """
+        self._opened()
+        if self._news is None:
+            await sleep(timeout)
+            return False
+        return await self._news.wait(timeout)
+
+    def pacer(self, rate: float | None) -> JournalPacer:
+        """Lets at most ``rate`` requests leave per second over all owners on the journal; ``None`` does not pace.
+
+        It may be made before the journal is opened. In memory, and inline, it paces this owner alone, on the clock
+        that the journal was given.
+        """
+        return JournalPacer(rate, lambda: self._opened().turns)
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
         return await self._worker.run(lambda: self._opened().read(query))
@@ -146,11 +196,15 @@ class SqliteJournal(Reader):
 
         if self._store:
             raise JournalError("the journal is open already")
-        self._store, self._journal_id = open_store(self._path and self._path.resolve(), _text(account))
+        path, shared = self._path and self._path.resolve(), not self._worker.inline
+        store = self._store = open_store(path, _text(account), now=self._clock.monotonic, shared=shared)
+        self._owners = store.owners
+        self._news = News(lambda: self._worker.run(store.version), store.version()) if path else None
 
-    def _hold(self, claim: Claim) -> None:
+    def _hold(self, claim: Claim) -> str:
         if self._claims.get(claim.key) != claim:
             raise ClaimLost(f"job {claim.key!r} is no longer claimed by who writes about it")
+        return self._opened().owner.id
 
     def _opened(self) -> Store:
         if self._store is None:

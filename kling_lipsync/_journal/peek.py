@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import JournalError
 from . import queries
+from .owners import Owners
 from .reader import Reader
 from .worker import Worker
 
@@ -26,6 +27,7 @@ class JournalView(Reader):
         self.account = account
         self._path = path
         self._worker = worker
+        self._owners = Owners(path)
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
         return await self._worker.run(partial(_glimpse, self._path, query))
@@ -55,6 +57,7 @@ def _glimpse(path: Path, query: Callable[[Connection], T]) -> T:
             raise JournalError(f"there is no journal {path}")
         connection = file.connect_read_only(path, name)
         try:
+            connection.execute("begin")
             return query(connection)
         finally:
             connection.close()

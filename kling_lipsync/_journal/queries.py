@@ -3,32 +3,55 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..abc import JobRow, Totals
-from ..events import Event
+from ..events import Event, Outcome
 from ..models import FaceSession, Status
 from .codec import decode_event, decode_outcome, decode_session, from_millionths
 
 if TYPE_CHECKING:
     from sqlite3 import Connection  # imported when a journal is opened, not before
 
-PAGE = 500
+_STATUSES = {status.value: status for status in Status}
+
+PAGE = 1000
 """Rows that are read at once."""
 
 _EVENTS_AT_ONCE = 1000
+
+Alive = Callable[[str | None], bool]
+"""Whether an owner of that id lives."""
 
 _EVENT = """
     select e.kind, e.facts, e.seq, e.version, e.attempt, e.at, j.key from events e join jobs j on j.position = e.job
 """
 _ALL_EVENTS = f"{_EVENT} where e.seq > ? order by e.seq limit ?"
 _EVENTS_OF = f"{_EVENT} where j.key = ? and e.seq > ? order by e.version limit ?"
-_ROW = "select key, settings, version, attempt, status, holds_slot, outcome, position from jobs"
+_ROW = """
+    select key, settings, version, attempt, status, holds_slot, json_extract(outcome, '$.file'), outcome, position
+    from jobs
+"""
 _ROW_OF = f"{_ROW} where key = ?"
 _ROWS_OF = f"{_ROW} where key in (select value from json_each(?))"  # noqa: S608 - made of constants
 _PAGE_OF_ROWS = f"{_ROW} where position > ? order by position limit ?"
-_HOLDERS = f"{_ROW} where holds_slot order by position"
+_NEEDY = "open and (holds_slot or status <> 'in_doubt')"  # a doubt without a slot waits for whoever gives the job again
+_NEEDY_OF = f"{_ROW} where {_NEEDY} and coalesce(owner, '') in (select value from json_each(?)) order by position"  # noqa: S608 - made of constants
+_OWNERS = f"select distinct coalesce(owner, '') from jobs where {_NEEDY}"  # noqa: S608 - made of constants
+_CLAIMS_OF = "select key, owner from jobs where key in (select value from json_each(?))"
+_SLOTS_OF_OTHERS = "select count(*) from jobs where open and holds_slot and owner is not ?"
+_KEPT_KEYS = "select key from jobs where job is not null order by position"
+_LAST_SEQ = "select coalesce(max(seq), 0) from events"
+_UNDER_WAY = """
+    select owner, count(*), sum(reserved) from jobs where open and status = 'in_doubt' and not paused group by owner
+"""
+_KEYS_OF = """
+    select i.external_task_id, j.key from intents i join jobs j on j.position = i.job
+    where i.external_task_id in (select value from json_each(?))
+"""
 
 
 def meta(connection: Connection) -> tuple[str, str | None]:
@@ -67,25 +90,64 @@ def page(connection: Connection, after: int) -> tuple[list[JobRow], int]:
     return [_row(fields) for fields in found], found[-1][-1] if found else after
 
 
-def holders(connection: Connection) -> list[JobRow]:
-    """The jobs that hold a slot."""
-    return [_row(fields) for fields in connection.execute(_HOLDERS)]
+def dead_claims(connection: Connection, alive: Alive) -> list[JobRow]:
+    """The jobs that need somebody, and that no living owner has claimed."""
+    dead = [owner for (owner,) in connection.execute(_OWNERS) if not alive(owner)]
+    return [_row(fields) for fields in connection.execute(_NEEDY_OF, (json.dumps(dead),))] if dead else []
 
 
-def totals(connection: Connection) -> Totals:
-    """The journal in numbers."""
+def unclaimed(connection: Connection, keys: Sequence[str], alive: Alive) -> list[str]:
+    """Those of ``keys`` that no living owner has claimed."""
+    claims = connection.execute(_CLAIMS_OF, (json.dumps(list(keys)),)).fetchall()
+    living = {owner for owner in {owner for _, owner in claims} if alive(owner)}
+    return [key for key, owner in claims if owner not in living]
+
+
+def slots_of_others(connection: Connection, owner: str) -> int:
+    """How many slots are held by jobs that ``owner`` has not claimed."""
+    return int(connection.execute(_SLOTS_OF_OTHERS, (owner,)).fetchone()[0])
+
+
+def kept_job(connection: Connection, key: str) -> str | None:
+    """All of a job, where it is kept."""
+    found = connection.execute("select job from jobs where key = ?", (key,)).fetchone()
+    return found and found[0]
+
+
+def kept_keys(connection: Connection) -> list[str]:
+    """The keys of the jobs that are kept."""
+    return [key for (key,) in connection.execute(_KEPT_KEYS)]
+
+
+def keys_of(connection: Connection, external_task_ids: Sequence[str]) -> dict[str, str]:
+    """The keys of the jobs for which these external ids were intended."""
+    return dict(connection.execute(_KEYS_OF, (json.dumps(list(external_task_ids)),)).fetchall())
+
+
+def totals(connection: Connection, alive: Alive) -> Totals:
+    """The journal in numbers; a job between its intent and what becomes of it is running while its owner lives."""
     tally = {
         Status(status): counts
         for status, *counts in connection.execute("select status, jobs, slots, spent, reserved from tally where jobs")
     }
-    in_doubt = tally[Status.IN_DOUBT][3] if Status.IN_DOUBT in tally else 0
+    under_way, money = _under_way(connection, alive)
+    jobs = Counter({status: counts[0] for status, counts in tally.items()})
+    jobs.update({Status.RUNNING: under_way, Status.IN_DOUBT: -under_way})
+    in_doubt = tally[Status.IN_DOUBT][3] - money if Status.IN_DOUBT in tally else 0
     return Totals(
-        jobs={status: counts[0] for status, counts in tally.items()},
+        jobs={status: count for status, count in jobs.items() if count},
         slots=sum(counts[1] for counts in tally.values()),
         spent=from_millionths(sum(counts[2] for counts in tally.values())),
         reserved=from_millionths(sum(counts[3] for counts in tally.values()) - in_doubt),
         in_doubt=from_millionths(in_doubt),
+        last_seq=connection.execute(_LAST_SEQ).fetchone()[0],
     )
+
+
+def _under_way(connection: Connection, alive: Alive) -> tuple[int, int]:
+    """How many jobs in doubt a living owner is at work on, and what they reserve."""
+    found = [counts for owner, *counts in connection.execute(_UNDER_WAY).fetchall() if alive(owner)]
+    return sum(jobs for jobs, _ in found), sum(money for _, money in found)
 
 
 def session(connection: Connection, video: str) -> tuple[FaceSession, float] | None:
@@ -100,13 +162,18 @@ def _events(connection: Connection, query: str, parameters: tuple[object, ...]) 
 
 
 def _row(fields: Sequence[Any]) -> JobRow:
-    key, settings, version, attempt, status, holds_slot, outcome, _ = fields
+    key, settings, version, attempt, status, holds_slot, file, outcome, _ = fields
     return JobRow(
         key=key,
         settings=settings,
         version=version,
         attempt=attempt,
-        status=Status(status),
+        status=_STATUSES[status],
         holds_slot=bool(holds_slot),
-        outcome=decode_outcome(outcome) if outcome else None,
+        file=file,
+        read_outcome=partial(_outcome, outcome),
     )
+
+
+def _outcome(text: str | None) -> Outcome | None:
+    return None if text is None else decode_outcome(text)

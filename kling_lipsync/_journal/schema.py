@@ -1,7 +1,11 @@
 """The file's format: its tables, and the steps from each version of the format to the next.
 
-Money is in whole millionths of a unit. ``tally`` is kept by triggers, in the transaction of whatever changes a job, so
-the ceiling on slots and the budget are checked without a look at every job.
+Money is in whole millionths of a unit. A job is ``open`` where a task of it runs or may run; ``owner`` is who has
+claimed it, for as long as that owner lives; ``paused`` says that a run has left it there; ``job`` is all of it, for a
+service that goes on with it by itself; ``intents`` are the external ids of all tasks that were ever to be bought. What
+an account has learnt of a job may not hold for the next: events up to ``account_since`` were written under earlier
+ones. ``tally`` is kept by triggers, in the transaction of whatever changes a job, so the ceiling on slots and the
+budget are checked without a look at every job.
 """
 
 from __future__ import annotations
@@ -14,7 +18,8 @@ FIRST_FORMAT = (
     create table meta (
         id integer primary key check (id = 1),
         journal_id text not null,
-        account text
+        account text,
+        account_since integer not null default 0
     )
     """,
     """
@@ -28,10 +33,15 @@ FIRST_FORMAT = (
         holds_slot integer not null default 0 check (holds_slot in (0, 1)),
         reserved integer not null default 0,
         spent integer not null default 0,
-        outcome text
+        outcome text,
+        owner text,
+        paused integer not null default 0,
+        job text,
+        open integer as (holds_slot or reserved > 0 or status in ('running', 'in_doubt'))
     )
     """,
-    "create index holders on jobs (position) where holds_slot",
+    "create index open_jobs on jobs (position) where open",
+    "create index kept_jobs on jobs (position) where job is not null",
     """
     create table events (
         seq integer primary key autoincrement,
@@ -43,6 +53,12 @@ FIRST_FORMAT = (
         facts text not null,
         unique (job, version)
     )
+    """,
+    """
+    create table intents (
+        external_task_id text primary key,
+        job integer not null references jobs (position)
+    ) without rowid
     """,
     """
     create table sessions (

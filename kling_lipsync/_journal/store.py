@@ -2,106 +2,155 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from sqlite3 import Connection
 from typing import TypeVar
+
+from attrs import define, field
 
 from ..errors import JournalError
 from . import file, writes
-from .failures import lasting, mapped
-from .lock import FileLock
+from .failures import busy, lasting, mapped
+from .owners import Owner, Owners
+from .turns import OwnTurns, SharedTurns
 
 T = TypeVar("T")
 
+_MOMENT_MS = 10
+_MOMENTS = 3000  # so long in all does a write wait for another process; counted, as a stopped process sees time jump
 
+
+@define(kw_only=True, eq=False)
 class Store:
-    """A connection that writes, its lock, and whether it may still be trusted."""
+    """A connection that writes, who has opened it, and whether it may still be trusted.
 
-    def __init__(self, connection: Connection, name: str, lock: FileLock | None) -> None:
-        self._connection = connection
-        self._name = name
-        self._lock = lock
-        self._turn = threading.Lock()
-        self._closed = False
-        self._failure = ""
+    It belongs to the process that opened it: after a fork the child is refused, and leaves the parent's in peace.
+    """
 
-    def transact(self, works: Sequence[Callable[[Connection], None]]) -> None:
-        """Does all ``works`` in one transaction, on disk when this returns; undone where this raises.
+    name: str
+    owners: Owners
+    owner: Owner
+    turns: OwnTurns | SharedTurns
+    connection: sqlite3.Connection
+    journal_id: str = ""
+    _durable: bool = True
+    _turn: threading.Lock = field(init=False, factory=threading.Lock)
+    _process: int = field(init=False, factory=os.getpid)
+    _closed: bool = False
+    _failure: str = ""
+
+    def take_up(self, account: str) -> None:
+        """Makes the journal belong to ``account``, and learns what it is. Raises ``JournalError``."""
+
+        def enter(connection: sqlite3.Connection) -> None:
+            self.owners.tidy()
+            others = bool(self.owners.others(self.owner.id))
+            self.journal_id = writes.take_account(connection, account, self.name, others)
+
+        self.connection.execute(f"pragma busy_timeout = {_MOMENT_MS}")
+        self.transact([enter])
+
+    def transact(self, works: Sequence[Callable[[sqlite3.Connection], None]], *, durable: bool = True) -> None:
+        """Does all ``works`` in one transaction, on disk when this returns if ``durable``; undone where this raises.
 
         Raises ``JournalError``, and whatever a work raises. A full disk may be tried again. After a disk's failure, of
         which only the next opening will tell what it left, all further writes are refused.
         """
-        with self._turn, mapped(self._name):
+        with self._turn, mapped(self.name):
             self._refuse_unusable()
+            if self._failure:
+                raise JournalError(
+                    f"{self.name} takes no more events since its disk failed ({self._failure}): run again"
+                )
             try:
-                self._connection.execute("begin immediate")
+                self._wait_for_disk(durable)
+                self._patiently(lambda: self.connection.execute("begin immediate"))
                 for work in works:
-                    work(self._connection)
-                self._connection.execute("commit")
+                    work(self.connection)
+                self.connection.execute("commit")
             except BaseException as error:
                 if lasting(error):
                     self._failure = str(error)
-                if self._connection.in_transaction:
-                    self._connection.execute("rollback")
+                if self.connection.in_transaction:
+                    self.connection.execute("rollback")
                 raise
 
-    def read(self, query: Callable[[Connection], T]) -> T:
-        """What ``query`` returns. Raises ``JournalError``."""
-        with self._turn, mapped(self._name):
-            if self._closed:
-                raise JournalError(f"{self._name} is closed")
-            return query(self._connection)
+    def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """What ``query`` returns, from the journal as it is at one moment. Raises ``JournalError``."""
+        with self._turn, mapped(self.name):
+            self._refuse_unusable()
+            return self._patiently(lambda: self._glance(query))
+
+    def version(self) -> int:
+        """A number that changes when another owner writes. Raises ``JournalError``."""
+        return self.read(lambda connection: int(connection.execute("pragma data_version").fetchone()[0]))
 
     def close(self) -> None:
-        """Closes the file, and then gives its lock back. A second call does nothing. Raises ``JournalError``."""
-        with self._turn, mapped(self._name):
-            if self._closed:
+        """Closes the file and gives its claims back. A second call does nothing. Raises ``JournalError``."""
+        with self._turn, mapped(self.name):
+            if self._closed or self._process != os.getpid():
                 return
             self._closed = True
             try:
-                self._connection.close()
+                self.connection.close()
             finally:
-                if self._lock:
-                    self._lock.release()
+                self.turns.close()
+                self.owner.leave()
+
+    def _glance(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        self.connection.execute("begin")
+        try:
+            return query(self.connection)
+        finally:
+            self.connection.execute("rollback")
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        # SQLite's own waiting leaves ever longer pauses: those who write without a pause would starve us.
+        for _ in range(_MOMENTS):
+            try:
+                return call()
+            except sqlite3.OperationalError as error:
+                if not busy(error):
+                    raise
+        return call()
+
+    def _wait_for_disk(self, durable: bool) -> None:
+        if durable != self._durable:
+            self.connection.execute(f"pragma synchronous = {'full' if durable else 'normal'}")
+            self._durable = durable
 
     def _refuse_unusable(self) -> None:
         if self._closed:
-            raise JournalError(f"{self._name} is closed")
-        if self._failure:
-            raise JournalError(f"{self._name} takes no more events since its disk failed ({self._failure}): run again")
+            raise JournalError(f"{self.name} is closed")
+        if self._process != os.getpid():
+            raise JournalError(f"{self.name} was opened by another process, before a fork: open it anew in this one")
 
 
-def open_store(path: Path | None, account: str) -> tuple[Store, str]:
-    """The store in the file ``path`` (``None``: in memory) for ``account``, and the journal's own id.
+def open_store(path: Path | None, account: str, *, now: Callable[[], float], shared: bool) -> Store:
+    """The store in the file ``path`` (``None``: in memory) for ``account``.
 
-    Raises ``JournalError`` before anything is changed where the file is not a journal, is newer, damaged, in use, may
-    not be written, or belongs to another account and has open jobs.
+    Its pace is ``shared`` with other processes, or, as always in memory, goes by the clock ``now`` alone. Raises
+    ``JournalError`` before anything is changed where the file is not a journal, is newer, damaged, may not be written
+    or locked, or belongs to another account and has open jobs or other living owners.
     """
-    if path is None:
-        return _opened(":memory:", "the journal in memory", None, account)
-    name = f"the journal {path}"
-    with mapped(name):
-        file.refuse_foreign(path, name)
-    lock = FileLock.take(path.with_name(f"{path.name}.lock"), name)
-    try:
-        with mapped(name):
+    name = f"the journal {path}" if path else "the journal in memory"
+    with mapped(name), ExitStack() as undo:
+        if path:
+            file.refuse_foreign(path, name)
+        owners = Owners(path)
+        owner = Owner.join(owners, name)
+        undo.callback(owner.leave)
+        if path:
             file.make_private(path, name)
-        return _opened(str(path), name, lock, account)
-    except BaseException:
-        lock.release()
-        raise
-
-
-def _opened(target: str, name: str, lock: FileLock | None, account: str) -> tuple[Store, str]:
-    with mapped(name):
-        connection = file.connect(target, name)
-    store = Store(connection, name, lock)
-    journal_ids: list[str] = []
-    try:
-        store.transact([lambda transaction: journal_ids.append(writes.take_account(transaction, account, name))])
-    except BaseException:
-        connection.close()
-        raise
-    return store, journal_ids[0]
+        connection = file.connect(str(path or ":memory:"), name, check=not owners.others(owner.id))
+        undo.callback(connection.close)
+        turns = SharedTurns(path.with_name(f"{path.name}.pace"), name) if path and shared else OwnTurns(now)
+        undo.callback(turns.close)
+        store = Store(name=name, owners=owners, owner=owner, turns=turns, connection=connection)
+        store.take_up(account)
+        undo.pop_all()
+        return store

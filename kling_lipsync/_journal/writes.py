@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, cast
 from attrs import frozen
 
 from ..abc import NoSlot
-from ..errors import BudgetExceeded, ClaimLost, JournalError
+from ..errors import BudgetExceeded, ClaimLost, InvalidJob, JournalError
 from ..events import Event, Outcome
+from ..models import Problem
 from . import queries
 from .codec import encode_event, encode_outcome, from_millionths, to_millionths
+from .owners import Owners
 
 if TYPE_CHECKING:
     from sqlite3 import Connection  # imported when a journal is opened, not before
-
-_OPEN = "holds_slot or reserved > 0 or status in ('running', 'in_doubt')"
 
 
 @frozen
@@ -37,8 +37,12 @@ class Ceilings:
 
 @frozen(kw_only=True)
 class Entry:
-    """An event about to be written, and what it means for the counters; money is in millionths of a unit."""
+    """An event about to be written, and what it means for the counters; money is in millionths of a unit.
 
+    ``intent`` is the external id under which it says that a task will be bought.
+    """
+
+    owner: str
     key: str
     after: int
     attempt: int
@@ -50,13 +54,18 @@ class Entry:
     holds_slot: bool | None
     reserved: int | None
     spent: int
+    paused: bool
+    intent: str | None
     ceilings: Ceilings
 
     @classmethod
-    def of(cls, event: Event, outcome: Outcome, *, key: str, after: int, at: float, ceilings: Ceilings) -> Entry:
+    def of(
+        cls, event: Event, outcome: Outcome, *, owner: str, key: str, after: int, at: float, ceilings: Ceilings
+    ) -> Entry:
         """The entry for ``event`` of job ``key``. Raises ``JournalError`` for what the journal cannot keep."""
         reserves = event.reserves
         return cls(
+            owner=owner,
             key=key,
             after=after,
             attempt=event.attempt,
@@ -68,16 +77,22 @@ class Entry:
             holds_slot=event.slot,
             reserved=None if reserves is None else to_millionths(reserves),
             spent=to_millionths(event.spends),
+            paused=event.pauses,
+            intent=getattr(event, "external_task_id", None),
             ceilings=ceilings,
         )
 
 
 def append(connection: Connection, entry: Entry) -> int:
-    """Writes the entry and gives its ``seq``. Raises ``ClaimLost``, ``NoSlot``, ``BudgetExceeded``."""
+    """Writes the entry and gives its ``seq``.
+
+    Raises ``ClaimLost``, ``NoSlot``, ``BudgetExceeded``, and ``InvalidJob`` for an external id that is another job's.
+    """
     found = connection.execute(
-        "select position, version, holds_slot, reserved from jobs where key = ?", (entry.key,)
+        "select position, owner, version, holds_slot, reserved from jobs where key = ?", (entry.key,)
     ).fetchone()
-    position, version, held, reserved = found or (0, -1, 0, 0)
+    position, owner, version, held, reserved = found or (0, None, -1, 0, 0)
+    _refuse_taken(entry.key, owner, entry.owner)
     if version != entry.after:
         raise ClaimLost(
             f"job {entry.key!r} has {max(version, 0)} events where {entry.after} were expected: somebody else wrote"
@@ -86,6 +101,8 @@ def append(connection: Connection, entry: Entry) -> int:
         _refuse_full(connection, entry.ceilings.slots)
     if entry.reserved is not None and entry.reserved > reserved:
         _refuse_dear(connection, entry, entry.reserved - reserved + entry.spent)
+    if entry.intent is not None:
+        _refuse_anothers(connection, entry.intent, position)
     inserted = connection.execute(
         "insert into events (job, version, attempt, at, kind, facts) values (?, ?, ?, ?, ?, ?)",
         (position, version + 1, entry.attempt, entry.at, entry.kind, entry.facts),
@@ -93,7 +110,7 @@ def append(connection: Connection, entry: Entry) -> int:
     seq = cast("int", inserted.lastrowid)
     connection.execute(
         "update jobs set version = ?, attempt = ?, status = ?, outcome = ?, holds_slot = coalesce(?, holds_slot), "
-        "reserved = coalesce(?, reserved), spent = spent + ? where position = ?",
+        "reserved = coalesce(?, reserved), spent = spent + ?, paused = ? where position = ?",
         (
             version + 1,
             entry.attempt,
@@ -102,10 +119,28 @@ def append(connection: Connection, entry: Entry) -> int:
             entry.holds_slot,
             entry.reserved,
             entry.spent,
+            entry.paused,
             position,
         ),
     )
+    if entry.intent is not None:
+        connection.execute("insert into intents values (?, ?) on conflict do nothing", (entry.intent, position))
     return seq
+
+
+def _refuse_taken(key: str, owner: str | None, own: str) -> None:
+    if owner != own:
+        raise ClaimLost(f"job {key!r} was taken over: its owner here was held to be dead")
+
+
+def _refuse_anothers(connection: Connection, intent: str, position: int) -> None:
+    bearer = connection.execute(
+        "select j.position, j.key from intents i join jobs j on j.position = i.job where i.external_task_id = ?",
+        (intent,),
+    ).fetchone()
+    if bearer is not None and bearer[0] != position:
+        message = f"the external task id {intent} is that of job {bearer[1]!r} already: give each job its own"
+        raise InvalidJob(message, [Problem("external_task_id", message)])
 
 
 def _refuse_full(connection: Connection, slots: int | None) -> None:
@@ -129,25 +164,58 @@ def _refuse_dear(connection: Connection, entry: Entry, increase: int) -> None:
         )
 
 
-def admit(connection: Connection, key: str, settings: str) -> tuple[str, tuple[Event, ...]]:
-    """The settings that the job was first given with, and its events so far; a new job is added."""
-    found = connection.execute("select settings, version from jobs where key = ?", (key,)).fetchone()
+@frozen
+class Admitted:
+    """A job as it was claimed: its first settings, its events, and whether they are of an earlier account."""
+
+    settings: str
+    events: tuple[Event, ...] = ()
+    foreign: bool = False
+
+
+def admit(connection: Connection, key: str, settings: str, owner: str, owners: Owners) -> Admitted:
+    """Claims the job for ``owner``; a new one is added. Raises ``ClaimLost`` where another living owner has it."""
+    found = connection.execute("select settings, version, owner from jobs where key = ?", (key,)).fetchone()
     if found is None:
-        connection.execute("insert into jobs (key, settings) values (?, ?)", (key, settings))
-        return settings, ()
-    return found[0], queries.history(connection, key) if found[1] else ()
+        connection.execute("insert into jobs (key, settings, owner) values (?, ?, ?)", (key, settings, owner))
+        return Admitted(settings)
+    first, version, holder = found
+    if holder not in (None, owner) and owners.alive(holder):
+        raise ClaimLost(f"job {key!r} is being run by {owners.told(holder)}: leave it to that, or wait for its end")
+    connection.execute("update jobs set owner = ? where key = ?", (owner, key))
+    if not version:
+        return Admitted(first)
+    events = queries.history(connection, key)
+    since = connection.execute("select account_since from meta").fetchone()[0]
+    return Admitted(first, events, foreign=events[-1].seq <= since)
 
 
-def replace_settings(connection: Connection, key: str, settings: str) -> None:
-    """Takes new settings for a job. Raises ``JournalError`` where it is open or has a result."""
-    changed = connection.execute(
-        f"update jobs set settings = ? where key = ? and not ({_OPEN} or status = 'succeeded')",  # noqa: S608 - made of constants
-        (settings, key),
-    ).rowcount
-    if not changed:
+def release(connection: Connection, key: str, owner: str, ended: bool) -> None:
+    """Gives the job back, if ``owner`` has it; of one that has ended, what was kept is dropped."""
+    connection.execute(
+        "update jobs set owner = null, job = iif(?, null, job) where key = ? and owner = ?", (ended, key, owner)
+    )
+
+
+def keep_job(connection: Connection, key: str, settings: str, job: str) -> None:
+    """Adds the job if it is new, and keeps all of it."""
+    connection.execute(
+        "insert into jobs (key, settings, job) values (?, ?, ?) on conflict (key) do update set job = excluded.job",
+        (key, settings, job),
+    )
+
+
+def replace_settings(connection: Connection, key: str, settings: str, owner: str) -> None:
+    """Takes new settings for a job. Raises ``ClaimLost``, and ``JournalError`` where it is open or has a result."""
+    holder, stays = connection.execute(
+        "select owner, open or status = 'succeeded' from jobs where key = ?", (key,)
+    ).fetchone()
+    _refuse_taken(key, holder, owner)
+    if stays:
         raise JournalError(
             f"job {key!r} is under way, in doubt or has a result: its settings stay; give other settings another key"
         )
+    connection.execute("update jobs set settings = ? where key = ?", (settings, key))
 
 
 def keep_session(connection: Connection, video: str, session: str, made_at: float) -> None:
@@ -159,26 +227,29 @@ def keep_session(connection: Connection, video: str, session: str, made_at: floa
     )
 
 
-def take_account(connection: Connection, account: str, name: str) -> str:
-    """Makes the journal belong to ``account``, and gives the journal's own id.
+def take_account(connection: Connection, account: str, name: str, others: bool) -> str:
+    """Makes the journal belong to ``account``, and gives the journal's own id; ``others`` live on it besides.
 
     Face sessions belong to the account that bought them: another account begins without. Raises ``JournalError`` where
-    the journal belongs to another account and has open jobs.
+    the journal belongs to another account and has open jobs or other living owners.
     """
-    journal_id, owner = queries.meta(connection)
-    if owner == account:
+    journal_id, before = queries.meta(connection)
+    if before == account:
         return journal_id
-    if owner is not None:
-        _refuse_open(connection, owner, account, name)
+    if before is not None:
+        _refuse_account(connection, before, account, name, others)
         connection.execute("delete from sessions")
-    connection.execute("update meta set account = ?", (account,))
+    since = connection.execute("select coalesce(max(seq), 0) from events").fetchone()[0]
+    connection.execute("update meta set account = ?, account_since = ?", (account, since))
     return journal_id
 
 
-def _refuse_open(connection: Connection, owner: str, account: str, name: str) -> None:
-    count = connection.execute(f"select count(*) from jobs where {_OPEN}").fetchone()[0]  # noqa: S608 - made of constants
-    if count:
+def _refuse_account(connection: Connection, before: str, account: str, name: str, others: bool) -> None:
+    count = connection.execute("select count(*) from jobs where open").fetchone()[0]
+    why = f"where {count} of its jobs are open: finish them with that account"
+    if others:
+        why = "and another process is at work on it: wait for its end"
+    if count or others:
         raise JournalError(
-            f"{name} belongs to the account {owner}, where {count} of its jobs are open: finish them with that "
-            f"account, or give the account {account} a journal of its own"
+            f"{name} belongs to the account {before}, {why}, or give the account {account} a journal of its own"
         )

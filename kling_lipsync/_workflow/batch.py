@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from contextlib import aclosing
+from functools import partial
 from itertools import islice
 
-from attrs import define, evolve
+from attrs import define
 
 from .._tasks import task_group
 from ..abc import JobRow
@@ -65,9 +66,9 @@ def _settled(context: Context, job: Job, row: JobRow | None) -> Outcome | None:
     """The outcome of a job that needs no turn: nothing is left to do for it, or the batch was stopped."""
     if context.breaker.reason is not None:
         return _left(job, row)
-    if row is None or row.outcome is None or not _finished(context, job, row, row.outcome):
+    if row is None or not _finished(context, job, row):
         return None
-    return _with_meta(row.outcome, job)
+    return Outcome.unread(row.key, row.status, job.meta, partial(_whole, row))
 
 
 def _left(job: Job, row: JobRow | None) -> Outcome:
@@ -77,14 +78,15 @@ def _left(job: Job, row: JobRow | None) -> Outcome:
     return row.outcome
 
 
-def _with_meta(known: Outcome, job: Job) -> Outcome:
-    """The outcome with what the caller passes through this time; most often that is what it has."""
-    return known if known.meta == job.meta else evolve(known, meta=job.meta)
+def _whole(row: JobRow) -> Outcome:
+    if row.outcome is None:
+        raise LookupError(f"job {row.key!r} is {row.status} without an event")
+    return row.outcome
 
 
-def _finished(context: Context, job: Job, row: JobRow, known: Outcome) -> bool:
+def _finished(context: Context, job: Job, row: JobRow) -> bool:
     """Whether the job succeeded as it is given now, and its file is where one is wanted."""
-    wants_file = context.settings.download_to is not None and known.file is None
+    wants_file = context.settings.download_to is not None and row.file is None
     return row.status is Status.SUCCEEDED and not wants_file and row.settings == settings_of(job)
 
 

@@ -12,6 +12,7 @@ from ..client import KlingClient
 from ..policies import RetryPolicy
 from .breaker import Breaker
 from .listed import ListedIds
+from .neighbours import Neighbours
 from .recorder import Recorder
 from .remote import RemoteLook
 from .sessions import Sessions
@@ -43,6 +44,7 @@ class Context:
     breaker: Breaker
     sessions: Sessions
     watcher: Watcher
+    neighbours: Neighbours
     listed: ListedIds
     is_new: bool
     remote: RemoteLook | None

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 
-from attrs import define
+from attrs import define, field
 
 from ..abc import Claim, Journal
 from ..errors import SlotsFull
 from ..events import CreateIntended, CreateNotTaken, Event, TaskCreated
-from ..models import Job
 from .breaker import Breaker
 from .slots import Slots
 from .state import JobState, Step
@@ -24,18 +23,18 @@ Observer = Callable[[Event], Awaitable[None] | None]
 
 @define(kw_only=True, eq=False)
 class Ticket:
-    """A claimed job on its way: its state, and the caller's job where it was given in this run."""
+    """A claimed job on its way: its state, and what its caller passes through to its outcome."""
 
     claim: Claim
     state: JobState
-    job: Job | None = None
+    meta: Mapping[str, str] = field(factory=dict)
 
 
 @define(kw_only=True, eq=False)
 class Recorder:
     """Writes an event, moves the job's state, and tells the slots, the breaker and the caller's observer.
 
-    ``first_seq`` is the number of the first event of this run, by which older facts are told from newer ones.
+    ``begun_after`` is the number of the journal's last event when this run began.
     """
 
     journal: Journal
@@ -43,7 +42,7 @@ class Recorder:
     breaker: Breaker
     budget: Decimal | None = None
     observer: Observer | None = None
-    first_seq: int | None = None
+    begun_after: int = 0
 
     async def append(self, ticket: Ticket, event: Event) -> Event:
         """The event as it was written; ``ticket.state`` has moved by it.
@@ -67,12 +66,11 @@ class Recorder:
             ticket.claim,
             event,
             after=before.version,
-            outcome=draft.outcome(ticket.job.meta if ticket.job else None),
+            outcome=draft.outcome(ticket.meta),
             # Only a new task asks for a slot; one that was found runs already.
             slots=self.slots.journal_ceiling if isinstance(event, CreateIntended) else None,
             budget=self.budget,
         )
-        self.first_seq = self.first_seq or recorded.seq
         ticket.state = before.apply(recorded)
         self.slots.change(before.holds_slot, ticket.state.holds_slot)
         self._teach_slots(before, recorded)

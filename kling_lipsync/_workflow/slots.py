@@ -78,21 +78,27 @@ class Slots:
     def __init__(self, ceiling: int | None, clock: Clock) -> None:
         self.allowance = Allowance(ceiling=ceiling)
         self.held = 0
+        self.others = 0
         self._starting = 0
         self._queue: deque[anyio.Event] = deque()
         self._clock = clock
 
     @property
+    def running(self) -> int:
+        """Slots held on the journal: those of this process, and as far as is known those of others."""
+        return self.held + self.others
+
+    @property
     def journal_ceiling(self) -> int:
         """What the journal is to hold at most as the next intent is written: the limit, or one more for a probe."""
-        return max(self.allowance.limit, self.held + 1) if self.allowance.probing else self.allowance.limit
+        return max(self.allowance.limit, self.running + 1) if self.allowance.probing else self.allowance.limit
 
     async def turn(self, stopped: Callable[[], bool]) -> None:
         """Returns when it is the caller's turn to write an intent, or as soon as ``stopped()``; then call
         ``turn_over``.
         """
         await self._wait(stopped)
-        self.allowance.started(self.held + self._starting)
+        self.allowance.started(self.running + self._starting)
         self._starting += 1
 
     def turn_over(self) -> None:
@@ -108,12 +114,12 @@ class Slots:
 
     def accepted(self) -> None:
         """Kling took a task."""
-        self.allowance.accepted(self.held, self._clock.monotonic())
+        self.allowance.accepted(self.running, self._clock.monotonic())
         self.wake()
 
     def refused(self) -> None:
         """Kling refused a task with 1303, and its slot was given back."""
-        self.allowance.refused(self.held, self._clock.monotonic())
+        self.allowance.refused(self.running, self._clock.monotonic())
         self.wake()
 
     def probe_failed(self) -> None:
@@ -153,9 +159,9 @@ class Slots:
         return fresh
 
     def _free(self) -> bool:
-        return self.allowance.may_start(self.held + self._starting, self._clock.monotonic())
+        return self.allowance.may_start(self.running + self._starting, self._clock.monotonic())
 
     def _until_probe(self) -> float | None:
-        if not self.allowance.may_probe(self.held + self._starting):
+        if not self.allowance.may_probe(self.running + self._starting):
             return None
         return max(0.001, self.allowance.probe_at - self._clock.monotonic())

@@ -65,13 +65,17 @@ TRANSITIONS: Mapping[tuple[Step, str], Step] = {
     **{(step, "JobRefused"): Step.CHECK for step in (Step.CHECK, Step.SPEAK, Step.CHOOSE, Step.PLAN, Step.INTEND)},
     **{(step, "JobFailed"): Step.DONE for step in (Step.SPEAK, Step.IDENTIFY)},
     **{
-        (step, "JobChanged"): Step.CHECK
+        (step, row): Step.CHECK
         for step in (Step.CHECK, Step.SPEAK, Step.IDENTIFY, Step.CHOOSE, Step.PLAN, Step.INTEND)
+        for row in ("JobChanged", "JobDiscarded")
     },
     **{(step, "StepFailed"): step for step in (Step.CHECK, Step.SPEAK, Step.IDENTIFY, Step.INTEND)},
     (Step.CREATE, "StepFailed"): Step.INTEND,
 }
 """Where each fact leads, from each step. What is not in here cannot happen."""
+
+_AFRESH = frozenset({"AttemptStarted", "JobChanged", "JobDiscarded", "JobRefused"})
+"""The facts after which a job is at its beginning again."""
 
 BEFORE_MONEY = frozenset({Step.CHECK, Step.SPEAK, Step.IDENTIFY, Step.CHOOSE, Step.PLAN, Step.INTEND})
 """The steps at which no task exists and none may exist."""
@@ -142,7 +146,7 @@ class JobState:
             step = TRANSITIONS[self.next_step, event.row]
         except KeyError:
             raise LookupError(f"{event.row} cannot follow at step {self.next_step.value} of job {self.key!r}") from None
-        before = self._fresh() if event.row in ("AttemptStarted", "JobChanged", "JobRefused") else self
+        before = self._fresh() if event.row in _AFRESH else self
         return evolve(
             before,
             next_step=step,

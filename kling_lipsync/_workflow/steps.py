@@ -39,7 +39,7 @@ from ..events import (
     TaskFound,
 )
 from ..faces import choose
-from ..models import Job, Speech, Verdict
+from ..models import Job, Problem, Speech, Verdict
 from .context import Context, external_id
 from .create import after_refusal, one_step_order_of, order_of
 from .fetch import fetch
@@ -184,11 +184,23 @@ async def _own_task(context: Context, job: Job, state: JobState) -> Event | None
     brought = job.external_task_id is not None and state.attempt == 1
     if context.is_new and not brought:
         return None  # else a backup of the journal may have been restored
+    if brought and (refused := await _refuse_anothers_id(context, job)) is not None:
+        return refused
     try:
         task_id = await _task_of(context, attempt_id(context, job, state.attempt), brought=brought)
     except KlingError as error:
         return StepFailed(error=ErrorRecord.of(error))
     return TaskFound(task_id=task_id) if task_id is not None else None
+
+
+async def _refuse_anothers_id(context: Context, job: Job) -> Event | None:
+    """The refusal of a job whose own external id was intended for another: its task would be taken for this job's."""
+    own = job.external_task_id or ""
+    bearer = (await context.journal.keys_of([own])).get(own, job.key)
+    if bearer == job.key:
+        return None
+    message = f"the external task id {own} is that of job {bearer!r} already: give each job its own"
+    return JobRefused(error=ErrorRecord.of(InvalidJob(message, [Problem("external_task_id", message)])))
 
 
 async def _task_of(context: Context, external_task_id: str, *, brought: bool) -> str | None:

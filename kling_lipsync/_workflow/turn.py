@@ -9,8 +9,8 @@ from anyio import CancelScope
 from attrs import evolve
 
 from ..abc import NoSlot
-from ..errors import BudgetExceeded, ErrorRecord, TaskTimeout
-from ..events import Outcome
+from ..errors import BudgetExceeded, ErrorRecord, InvalidJob, TaskTimeout
+from ..events import JobRefused, Outcome
 from ..models import Job
 from .admission import Place
 from .context import Context
@@ -36,9 +36,9 @@ async def take_turn(context: Context, ticket: Ticket, job: Job, place: Place) ->
 
 
 async def _go_on(context: Context, ticket: Ticket, job: Job, place: Place) -> None:
-    goals = _goals(context)
+    ends = goals(context)
     with suppress(Stopped):  # the batch says why; this job is left as it was
-        while ticket.state.next_step not in goals and not _is_stopped(context, ticket):
+        while ticket.state.next_step not in ends and not _is_stopped(context, ticket):
             if ticket.state.next_step not in BEFORE_MONEY | {Step.CREATE}:
                 place.prepared()
             await _one_step(context, ticket, job)
@@ -51,7 +51,8 @@ def _is_stopped(context: Context, ticket: Ticket) -> bool:
     return context.breaker.reason is not None and ticket.state.next_step in BEFORE_MONEY
 
 
-def _goals(context: Context) -> AbstractSet[Step]:
+def goals(context: Context) -> AbstractSet[Step]:
+    """The steps at which this run has nothing left to do for a job."""
     fetches = context.settings.download_to is not None
     return {Step.DONE} if fetches else {Step.DONE, Step.FETCH}
 
@@ -61,7 +62,12 @@ async def _one_step(context: Context, ticket: Ticket, job: Job) -> None:
     if step is Step.WATCH:
         await context.watcher.wait_for(ticket)
         return
-    with CancelScope(shield=step is Step.CREATE):
-        event = await perform(context, step, job, ticket.state)
-        with suppress(NoSlot):  # another process took it: the same step waits for a turn again
+    try:
+        with CancelScope(shield=step is Step.CREATE):
+            event = await perform(context, step, job, ticket.state)
             await context.recorder.append(ticket, event)
+    except InvalidJob as error:  # its external id is another job's: nothing was written
+        record = ErrorRecord.of(error)
+        await context.recorder.append(ticket, JobRefused(key=job.key, attempt=ticket.state.attempt, error=record))
+    except NoSlot:  # another process took it: the same step waits for a turn again
+        await context.neighbours.refresh()

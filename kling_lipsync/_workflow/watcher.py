@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
 import anyio
@@ -31,10 +32,15 @@ GIVE_UP_AFTER = 900.0
 """Seconds of looks that all fail, after which those who wait are told so."""
 
 
+Then = Callable[[str], Awaitable[None]]
+"""What is called with a job's key once it is watched no longer."""
+
+
 @define(kw_only=True, eq=False)
 class _Watched:
     ticket: Ticket
     woken: anyio.Event = field(factory=anyio.Event)
+    then: Then | None = None
 
 
 class Watcher:
@@ -51,9 +57,10 @@ class Watcher:
         self._failing_since: float | None = None
         self._failure: KlingError | None = None
 
-    def watch(self, ticket: Ticket) -> None:
+    def watch(self, ticket: Ticket, then: Then | None = None) -> None:
         """Begins to watch the job's task, or the slot that its doubt holds."""
-        self._watched.setdefault(ticket.state.key, _Watched(ticket=ticket))
+        watched = self._watched.setdefault(ticket.state.key, _Watched(ticket=ticket))
+        watched.then = then or watched.then
         self.wake()
 
     def forget(self, key: str) -> None:
@@ -110,7 +117,7 @@ class Watcher:
         await self._recorder.append(
             ticket, TaskEnded(attempt=ticket.state.attempt, task=task, units=self._units(ticket, task))
         )
-        self._watched.pop(ticket.state.key).woken.set()
+        await self._drop(ticket.state.key)
 
     def _units(self, ticket: Ticket, task: Task) -> Decimal:
         if task.units is not None:
@@ -126,7 +133,13 @@ class Watcher:
             if ticket.state.holds_slot and self._overdue(ticket.state):
                 await self._recorder.append(ticket, SlotPresumedFree(attempt=ticket.state.attempt))
             if not ticket.state.holds_slot and ticket.state.next_step is not Step.WATCH:
-                del self._watched[ticket.state.key]
+                await self._drop(ticket.state.key)
+
+    async def _drop(self, key: str) -> None:
+        watched = self._watched.pop(key)
+        watched.woken.set()
+        if watched.then is not None:
+            await watched.then(key)
 
     def _overdue(self, state: JobState) -> bool:
         """Whether a task, or what may be one, has run so long that its slot counts as free."""

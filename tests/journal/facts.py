@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
+from uuid import uuid4
 
 from attrs import define
 
@@ -49,8 +50,8 @@ async def opened(path: str | Path, *, inline: bool = False, account: str = ACCOU
 
 
 def intended(units: str = "0.5") -> CreateIntended:
-    """An intent that takes a slot and reserves ``units``."""
-    return CreateIntended(external_task_id="k-1", units=Decimal(units))
+    """An intent that takes a slot and reserves ``units``, under an external id that no other has."""
+    return CreateIntended(external_task_id=f"k-{uuid4().hex}", units=Decimal(units))
 
 
 def ended(units: str = "0.5") -> TaskEnded:
@@ -61,6 +62,11 @@ def ended(units: str = "0.5") -> TaskEnded:
 def standing(key: str, status: Status = Status.RUNNING) -> Outcome:
     """An outcome with that status."""
     return Outcome(key=key, status=status)
+
+
+async def holders(journal: SqliteJournal) -> list[str]:
+    """The keys of the jobs that hold a slot, in the order they were first given."""
+    return [row.key async for row in journal.rows() if row.holds_slot]
 
 
 async def claimed(journal: SqliteJournal, key: str) -> Claim:

@@ -20,6 +20,7 @@ from .facts import (
     begun,
     claimed,
     ended,
+    holders,
     intended,
     opened,
     standing,
@@ -80,7 +81,7 @@ async def test_many_events_are_read_in_portions() -> None:
         first = await journal.events(key="a")
         rest = await journal.events(after=first[-1].seq)
         assert (len(first), len(rest)) == (1000, 3)
-        journal.release(claim)
+        await journal.release(claim)
         assert (await journal.admit("a", "settings of a")).events == (*first, *rest)
 
 
@@ -88,10 +89,10 @@ async def test_a_job_given_again_brings_its_events(journal: SqliteJournal) -> No
     """After a release the next admission knows everything, and whether the settings differ from the first."""
     claim = await claimed(journal, "a")
     written = await write(journal, claim, CHECKED, intended())
-    journal.release(claim)
+    await journal.release(claim)
     again = await journal.admit("a", "settings of a")
     assert (again.events, again.changed) == (tuple(written), False)
-    journal.release(again.claim)
+    await journal.release(again.claim)
     assert (await journal.admit("a", "other settings")).changed
 
 
@@ -100,16 +101,16 @@ async def test_one_owner_at_a_time(journal: SqliteJournal) -> None:
     claim = await claimed(journal, "a")
     with pytest.raises(ClaimLost, match="'a' is being run already"):
         await claimed(journal, "a")
-    journal.release(claim)
+    await journal.release(claim)
     await claimed(journal, "a")
 
 
 async def test_a_released_claim_writes_nothing(journal: SqliteJournal) -> None:
     """Neither a claim that was given back nor an invented one may write, and it cannot release another's."""
     old = await claimed(journal, "a")
-    journal.release(old)
+    await journal.release(old)
     await claimed(journal, "a")
-    journal.release(old)
+    await journal.release(old)
     for claim in (old, Claim("a", "somebody")):
         with pytest.raises(ClaimLost):
             await write(journal, claim, CHECKED)
@@ -163,14 +164,14 @@ async def test_rows_of_answers_for_many_keys(journal: SqliteJournal) -> None:
     assert await journal.rows_of([]) == {}
 
 
-async def test_holders_are_the_jobs_with_a_slot(journal: SqliteJournal) -> None:
+async def test_slots_are_taken_and_given_back(journal: SqliteJournal) -> None:
     """An intent takes a slot, an end gives it back, other events leave it."""
     a = await begun(journal, "a", intended(), CREATED)
     await begun(journal, "b", CHECKED)
     await begun(journal, "c", intended())
-    assert [row.key for row in await journal.holders()] == ["a", "c"]
+    assert await holders(journal) == ["a", "c"]
     await write(journal, a, ended(), after=2)
-    assert [row.key for row in await journal.holders()] == ["c"]
+    assert await holders(journal) == ["c"]
 
 
 async def test_totals_add_everything_up(journal: SqliteJournal) -> None:
@@ -183,7 +184,8 @@ async def test_totals_add_everything_up(journal: SqliteJournal) -> None:
     totals = await journal.totals()
     assert totals.jobs == {Status.SUCCEEDED: 1, Status.RUNNING: 2, Status.IN_DOUBT: 1, Status.NOT_STARTED: 1}
     assert (totals.spent, totals.reserved, totals.in_doubt) == (Decimal("0.45"), Decimal("1.5"), Decimal(2))
-    assert totals.slots == len(await journal.holders())
+    assert totals.slots == len(await holders(journal))
+    assert totals.last_seq == (await journal.events())[-1].seq
 
 
 async def test_an_empty_journal_has_empty_totals(journal: SqliteJournal) -> None:
@@ -208,7 +210,7 @@ async def test_settings_are_replaced_where_nothing_is_open(journal: SqliteJourna
     """A failed job takes new settings, and is compared with them from then on."""
     claim = await begun(journal, "a", intended(), ended(), status=Status.FAILED)
     await journal.replace_settings(claim, "new")
-    journal.release(claim)
+    await journal.release(claim)
     assert not (await journal.admit("a", "new")).changed
 
 

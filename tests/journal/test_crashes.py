@@ -14,7 +14,7 @@ from kling_lipsync._journal import SqliteJournal, peek
 from kling_lipsync.errors import JournalError
 from kling_lipsync.events import CreateIntended
 
-from .facts import CHECKED, claimed, opened, write
+from .facts import CHECKED, claimed, holders, opened, write
 from .writer import started
 
 pytestmark = [
@@ -93,7 +93,7 @@ async def test_a_kill_inside_a_transaction_leaves_nothing_of_it(path: Path) -> N
     assert confirmed(said.splitlines(keepends=True)) == {"a": 1}
     async with reopened(path) as journal:
         assert [event.key for event in await journal.events()] == ["a"]
-        assert await journal.holders() == []
+        assert await holders(journal) == []
 
 
 async def test_a_log_left_by_a_kill_is_looked_at(path: Path) -> None:
@@ -106,25 +106,6 @@ async def test_a_log_left_by_a_kill_is_looked_at(path: Path) -> None:
     assert all(versions[key] >= version for key, version in confirmed(heard).items())
     async with reopened(path) as journal:
         assert {row.key: row.version async for row in journal.rows()} == versions
-
-
-async def test_one_process_at_a_time(path: Path) -> None:
-    """A second process is told who has the journal, while the first works and while it is stopped; a kill frees it at
-    once.
-    """
-    process = started("hold", path)
-    assert process.stdout
-    owner = process.stdout.readline().strip()
-    try:
-        for stop in (signal.SIGCONT, signal.SIGSTOP):
-            process.send_signal(stop)
-            with pytest.raises(JournalError, match=rf"in use by another process \(pid {owner}\)"):
-                async with opened(path):
-                    pass
-    finally:
-        kill(process)
-    async with opened(path) as journal:
-        await claimed(journal, "a")
 
 
 async def test_a_disk_that_fails_ends_the_writing(path: Path) -> None:

@@ -1,50 +1,21 @@
 from __future__ import annotations
 
-import asyncio
-import sqlite3
-import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from decimal import Decimal
+from functools import partial
+from sqlite3 import SQLITE_IOERR, Connection, OperationalError
 
 import anyio
 import pytest
-from anyio import to_thread, wait_all_tasks_blocked
-from anyio.lowlevel import checkpoint
+from anyio import wait_all_tasks_blocked
 
-from kling_lipsync._journal import SqliteJournal, writes
+from kling_lipsync._journal import SqliteJournal
 from kling_lipsync.abc import Claim, NoSlot
 from kling_lipsync.errors import BudgetExceeded, ClaimLost, JournalError
 
-from .facts import CHECKED, CREATED, HandClock, claimed, ended, intended, opened, standing, write
+from .facts import CHECKED, CREATED, claimed, ended, intended, standing, write
+from .slow import PATIENCE, slow_transaction
 
 pytestmark = pytest.mark.anyio
-
-ASYNCIO_ONLY = pytest.mark.parametrize("anyio_backend", ["asyncio"])
-PATIENCE = 30  # seconds until a test that hangs fails instead
-
-
-def dawdling(begun: threading.Event, gate: threading.Event) -> Callable[[object], bool]:
-    """Work that says when it has begun, and then waits."""
-
-    def dawdle(_: object) -> bool:
-        begun.set()
-        return gate.wait(PATIENCE)
-
-    return dawdle
-
-
-@asynccontextmanager
-async def slow_transaction(journal: SqliteJournal) -> AsyncIterator[threading.Event]:
-    """A transaction that is being written inside, until the event is set (at the latest at the end)."""
-    begun, gate = threading.Event(), threading.Event()
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(journal._group.put, dawdling(begun, gate))
-        assert await to_thread.run_sync(begun.wait, PATIENCE)
-        try:
-            yield gate
-        finally:
-            gate.set()
 
 
 async def statements(journal: SqliteJournal) -> list[str]:
@@ -133,155 +104,6 @@ async def test_nobody_leads_for_ever(journal: SqliteJournal) -> None:
     assert sum([row.version async for row in journal.rows()]) == written + 10
 
 
-async def test_cancelled_before_it_is_handed_in(journal: SqliteJournal) -> None:
-    """A caller that is cancelled already writes nothing, and is cancelled there."""
-    claim = await claimed(journal, "a")
-    with anyio.CancelScope() as scope:
-        scope.cancel()
-        await write(journal, claim, CHECKED)
-        pytest.fail("the cancellation was not delivered")
-    assert await journal.events() == []
-
-
-async def test_cancelled_while_it_waits(on_disk: SqliteJournal) -> None:
-    """An append that waits for its transaction is written although its caller is cancelled: it returns the event, and
-    the cancellation comes at the caller's next step.
-    """
-    claim = await claimed(on_disk, "a")
-    reached: list[str] = []
-
-    async def caller(scope: anyio.CancelScope) -> None:
-        with scope:
-            (event,) = await write(on_disk, claim, CHECKED)
-            reached.append(f"written as {event.version}")
-            await checkpoint()
-            reached.append("not cancelled")
-
-    scope = anyio.CancelScope()
-    async with anyio.create_task_group() as tasks, slow_transaction(on_disk):
-        tasks.start_soon(caller, scope)
-        await wait_all_tasks_blocked()
-        scope.cancel()
-        await wait_all_tasks_blocked()
-        assert reached == []
-    assert reached == ["written as 1"]
-    assert len(await on_disk.events()) == 1
-
-
-async def test_cancelled_while_it_leads(on_disk: SqliteJournal) -> None:
-    """The one that writes for all may be cancelled: its own append and those of all others are written."""
-    claims = [await claimed(on_disk, f"job {n}") for n in range(5)]
-    leader = anyio.CancelScope()
-    begun, gate = threading.Event(), threading.Event()
-
-    async def lead() -> None:
-        with leader:
-            await on_disk._group.put(dawdling(begun, gate))
-            await checkpoint()
-            pytest.fail("the cancellation was not delivered")
-
-    with anyio.fail_after(PATIENCE):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(lead)
-            assert await to_thread.run_sync(begun.wait, PATIENCE)
-            for claim in claims:
-                tasks.start_soon(write, on_disk, claim, CHECKED)
-            await wait_all_tasks_blocked()
-            leader.cancel()
-            gate.set()
-    assert len(await on_disk.events()) == 5
-
-
-@ASYNCIO_ONLY
-@pytest.mark.parametrize("who", ["leader", "first in line", "last in line"])
-async def test_asyncio_cancels_a_task(on_disk: SqliteJournal, monkeypatch: pytest.MonkeyPatch, who: str) -> None:
-    """``asyncio.Task.cancel``, which passes every shield, loses neither an append nor the others' turn, wherever it
-    strikes; the task ends as cancelled once its append is written.
-    """
-    claims = {name: await claimed(on_disk, name) for name in ("leader", "first in line", "last in line")}
-    begun, gate = threading.Event(), threading.Event()
-    append = writes.append
-
-    def slow_append(connection: sqlite3.Connection, entry: writes.Entry) -> int:
-        dawdling(begun, gate)(None)
-        return append(connection, entry)
-
-    monkeypatch.setattr(writes, "append", slow_append)
-    tasks = {}
-    for name, claim in claims.items():
-        tasks[name] = asyncio.create_task(write(on_disk, claim, CHECKED))
-        await wait_all_tasks_blocked()
-    assert await to_thread.run_sync(begun.wait, PATIENCE)
-    for _ in range(3):  # an impatient caller cancels more than once
-        tasks[who].cancel()
-        await wait_all_tasks_blocked()
-    gate.set()
-    ends = await asyncio.wait_for(asyncio.gather(*tasks.values(), return_exceptions=True), PATIENCE)
-    assert [isinstance(end, asyncio.CancelledError) for end in ends] == [name == who for name in tasks]
-    assert [event.key for event in await on_disk.events()] == list(claims)
-    await write(on_disk, claims["leader"], CHECKED, after=1)
-
-
-@ASYNCIO_ONLY
-@pytest.mark.parametrize("rounds", range(8))
-async def test_asyncio_cancels_at_every_step(journal: SqliteJournal, rounds: int) -> None:
-    """However many rounds of the loop a task has had when it is cancelled, the journal knows its event or does not,
-    and serves the next.
-    """
-    cancelled, other = await claimed(journal, "cancelled"), await claimed(journal, "other")
-    tasks = [asyncio.create_task(write(journal, claim, CHECKED)) for claim in (cancelled, other)]
-    for _ in range(rounds):
-        await asyncio.sleep(0)
-    tasks[0].cancel()
-    with anyio.fail_after(PATIENCE):
-        ends = await asyncio.gather(*tasks, return_exceptions=True)
-        end = ends[0]
-        row = await journal.row("cancelled")
-        assert row is not None
-        await write(journal, cancelled, CHECKED, after=row.version)
-    assert isinstance(end, asyncio.CancelledError) if isinstance(end, BaseException) else row.version == 1
-    assert [event.version for event in await journal.events(key="other")] == [1]
-
-
-@ASYNCIO_ONLY
-async def test_asyncio_cancels_an_admission(on_disk: SqliteJournal) -> None:
-    """A caller that never got its claim does not keep it."""
-    async with slow_transaction(on_disk) as gate:
-        task = asyncio.create_task(claimed(on_disk, "a"))
-        await wait_all_tasks_blocked()
-        task.cancel()
-        gate.set()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-    await claimed(on_disk, "a")
-
-
-@ASYNCIO_ONLY
-async def test_asyncio_cancels_an_opening(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
-    """A caller that is cancelled while the file is being opened leaves it closed and unlocked."""
-    from kling_lipsync._journal import file
-
-    begun, gate = threading.Event(), threading.Event()
-    connect = file.connect
-
-    def slow_connect(target: str, name: str) -> object:
-        begun.set()
-        gate.wait(PATIENCE)
-        return connect(target, name)
-
-    monkeypatch.setattr(file, "connect", slow_connect)
-    path = f"{tmp_path}/jobs.db"
-    task = asyncio.create_task(SqliteJournal(path, clock=HandClock()).open("account"))
-    assert await to_thread.run_sync(begun.wait, PATIENCE)
-    task.cancel()
-    await wait_all_tasks_blocked()
-    gate.set()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    async with opened(path):
-        pass
-
-
 async def test_a_failed_transaction_fails_its_whole_batch(journal: SqliteJournal) -> None:
     """When one piece of work breaks SQLite's rules the batch is undone, everybody is told, and the next one works."""
     claims = [await claimed(journal, f"job {n}") for n in range(3)]
@@ -324,3 +146,67 @@ async def test_closing_amid_writes_loses_nobody(on_disk: SqliteJournal) -> None:
             await wait_all_tasks_blocked()
             gate.set()
     assert told == ["told"]
+
+
+def syncs(told: list[str]) -> list[str]:
+    """For each commit, how it waits for the disk, as SQLite was told."""
+    modes = [line.rsplit(" ", 1)[-1] for line in told if line.startswith("pragma synchronous")]
+    assert all(mode in ("full", "normal") for mode in modes)
+    return modes
+
+
+async def test_a_release_alone_does_not_wait_for_the_disk(journal: SqliteJournal) -> None:
+    """What may be forgotten costs no wait; the next event waits for the disk again, and is durable."""
+    claim, other = await claimed(journal, "a"), await claimed(journal, "b")
+    told = await statements(journal)
+    await journal.release(claim)
+    assert syncs(told) == ["normal"]
+    await write(journal, other, CHECKED)
+    assert syncs(told) == ["normal", "full"]
+
+
+async def test_one_durable_piece_makes_its_batch_durable(on_disk: SqliteJournal) -> None:
+    """A release and an event that are written together wait for the disk, whichever was handed in first."""
+    claims = [await claimed(on_disk, f"job {n}") for n in range(4)]
+    told = await statements(on_disk)
+    async with anyio.create_task_group() as tasks, slow_transaction(on_disk):
+        tasks.start_soon(on_disk.release, claims[0])
+        await wait_all_tasks_blocked()
+        tasks.start_soon(write, on_disk, claims[1], CHECKED)
+        await wait_all_tasks_blocked()
+        tasks.start_soon(on_disk.release, claims[2])
+        await wait_all_tasks_blocked()
+    assert told.count("commit") == 2
+    assert syncs(told) == []  # full it was before
+    assert await on_disk.unclaimed([claim.key for claim in claims]) == ["job 0", "job 2"]
+
+
+def fail_as_the_disk(_: Connection) -> None:
+    """Work that fails as SQLite does when the disk beneath it does."""
+    error = OperationalError("disk I/O error")
+    error.sqlite_errorcode = SQLITE_IOERR
+    raise error
+
+
+async def test_after_a_failed_disk_nothing_is_written(journal: SqliteJournal) -> None:
+    """What a failed write left nobody knows before the file is opened anew: every later one is refused, reading goes
+    on.
+    """
+    claim = await claimed(journal, "a")
+    with pytest.raises(JournalError, match="check its disk and run again"):
+        await journal._group.put(fail_as_the_disk)
+    for call in (partial(write, journal, claim, CHECKED), partial(journal.release, claim)):
+        with pytest.raises(JournalError, match="no more events since its disk failed"):
+            await call()
+    assert await journal.events() == []
+
+
+async def test_a_read_that_fails_names_its_cause(journal: SqliteJournal) -> None:
+    """Where the disk fails a reader SQLite ends the transaction by itself: the message is the disk's all the same."""
+
+    def fail(connection: Connection) -> None:
+        connection.execute("rollback")
+        fail_as_the_disk(connection)
+
+    with pytest.raises(JournalError, match="check its disk"):
+        await journal._read(fail)

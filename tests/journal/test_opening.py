@@ -12,10 +12,8 @@ import pytest
 
 from kling_lipsync._journal import SqliteJournal, schema
 from kling_lipsync.errors import JournalError
-from kling_lipsync.events import Event
-from kling_lipsync.models import FaceSession, Status
 
-from .facts import ACCOUNT, CHECKED, DOUBT, begun, claimed, ended, intended, opened, write
+from .facts import ACCOUNT, CHECKED, begun, claimed, opened
 from .nobody import ON_UNIX, as_nobody
 
 pytestmark = pytest.mark.anyio
@@ -47,9 +45,12 @@ async def test_a_new_journal_is_private_and_marked(path: Path) -> None:
     async with opened(path) as journal:
         await claimed(journal, "a")
         modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
-        assert set(modes) == {"jobs.db", "jobs.db.lock", "jobs.db-wal", "jobs.db-shm"}
+        assert modes.pop("jobs.db.owners") == 0o700
+        assert set(modes) == {"jobs.db", "jobs.db.pace", "jobs.db-wal", "jobs.db-shm"}
         assert set(modes.values()) == {0o600}
-        header = path.read_bytes()[:100]
+        (owner,) = path.with_name("jobs.db.owners").iterdir()
+        assert stat.S_IMODE(owner.stat().st_mode) == 0o600
+    header = path.read_bytes()[:100]
     assert int.from_bytes(header[68:72], "big") == schema.APPLICATION_ID
     assert int.from_bytes(header[60:64], "big") == schema.FORMAT
 
@@ -126,7 +127,6 @@ async def test_a_file_that_may_not_be_written_is_refused(public_path: Path) -> N
     """A read-only file is refused before anything else."""
     async with opened(public_path):
         pass
-    public_path.with_name("jobs.db.lock").unlink()
     public_path.parent.chmod(0o777)
     public_path.chmod(0o444)
     assert "may not be written: check its permissions" in as_nobody("open", public_path)
@@ -147,65 +147,9 @@ async def test_a_folder_that_may_not_be_written_is_refused(public_path: Path, ma
     if made:
         async with opened(public_path):
             pass
-        public_path.with_name("jobs.db.lock").unlink()
         public_path.chmod(0o666)
     public_path.parent.chmod(0o555)
-    assert "jobs.db.lock: Permission denied" in as_nobody("open", public_path)
-
-
-async def test_a_second_journal_on_one_file_is_refused(path: Path) -> None:
-    """Within one process too, by whatever name; the first is not harmed, and the file is free after it."""
-    link = path.with_name("link.db")
-    link.symlink_to(path)
-    async with opened(path) as journal:
-        claim = await claimed(journal, "a")
-        for name in (path, link):
-            assert "in use by this process already" in await refusal(name)
-        await write(journal, claim, CHECKED)
-    async with opened(link):
-        pass
-
-
-async def test_a_refused_opening_leaves_the_file_unlocked(path: Path) -> None:
-    """After an error the file may be opened by whoever does it right."""
-    async with opened(path) as journal:
-        await begun(journal, "a", intended())
-    assert "belongs to the account" in await refusal(path, "other")
-    async with opened(path):
-        pass
-
-
-@pytest.mark.parametrize(
-    ("events", "status"),
-    [
-        ([intended()], Status.RUNNING),
-        ([intended(), DOUBT], Status.IN_DOUBT),
-        ([CHECKED], Status.RUNNING),
-        ([CHECKED], Status.IN_DOUBT),
-        ([intended()], Status.FAILED),
-    ],
-)
-async def test_another_account_with_open_jobs_is_refused(path: Path, events: list[Event], status: Status) -> None:
-    """Where money may hang on a job, only its account can look after it."""
-    async with opened(path) as journal:
-        await begun(journal, "a", *events, status=status)
-    message = await refusal(path, "other account")
-    assert f"belongs to the account {ACCOUNT}, where 1 of its jobs are open" in message
-    assert "give the account other account a journal of its own" in message
-
-
-async def test_another_account_takes_a_quiet_journal(path: Path) -> None:
-    """With nothing open the journal changes hands: jobs and sums stay, the old account's face sessions go."""
-    async with opened(path) as journal:
-        await begun(journal, "a", intended(), ended(), status=Status.SUCCEEDED)
-        await journal.keep_session("v", FaceSession(session_id="s", faces=()), 1.0)
-        totals = await journal.totals()
-    async with opened(path) as journal:
-        assert await journal.session("v") is not None
-    async with opened(path, account="other") as journal:
-        assert await journal.session("v") is None
-        assert await journal.totals() == totals
-        assert len(await journal.events()) == 2
+    assert "jobs.db.owners: Permission denied: choose a folder of your own" in as_nobody("open", public_path)
 
 
 async def test_an_unfinished_creation_is_finished(path: Path) -> None:
@@ -228,7 +172,7 @@ def test_the_tables_are_the_format() -> None:
         }
     del tables["sqlite_sequence"]
     assert tables == {
-        "meta": ["id", "journal_id", "account"],
+        "meta": ["id", "journal_id", "account", "account_since"],
         "jobs": [
             "position",
             "key",
@@ -240,8 +184,12 @@ def test_the_tables_are_the_format() -> None:
             "reserved",
             "spent",
             "outcome",
+            "owner",
+            "paused",
+            "job",
         ],
         "events": ["seq", "job", "version", "attempt", "at", "kind", "facts"],
+        "intents": ["external_task_id", "job"],
         "sessions": ["video", "session", "made_at"],
         "tally": ["status", "jobs", "slots", "spent", "reserved"],
     }

@@ -31,7 +31,6 @@ async def test_a_running_journal_is_looked_at(on_disk: SqliteJournal, path: Path
     assert [row async for row in view.rows()] == [await on_disk.row("a")]
     assert await view.row("a") == await on_disk.row("a")
     assert await view.rows_of(["a", "b"]) == await on_disk.rows_of(["a", "b"])
-    assert await view.holders() == await on_disk.holders()
     assert await view.session("v") == await on_disk.session("v")
 
 
@@ -41,20 +40,19 @@ async def test_a_look_does_not_disturb(on_disk: SqliteJournal, path: Path) -> No
     before = {each: each.stat().st_size for each in path.parent.iterdir()}
     await (await peek(path)).totals()
     assert {each: each.stat().st_size for each in path.parent.iterdir()} == before
-    with pytest.raises(JournalError, match="in use"):
-        async with opened(path):
-            pass
     await write(on_disk, claim, intended(), after=1)
 
 
 async def test_a_look_keeps_sqlites_own_locks(on_disk: SqliteJournal, path: Path) -> None:
-    """After a look, and after a refused second opening, another program that reads the file still sees that it is in
+    """After a look, after a second opening, and after a refused one, another program that reads the file still sees that it is in
     use: it does not take the log away when it closes.
     """
     await begun(on_disk, "a", CHECKED)
     await (await peek(path)).totals()
-    with pytest.raises(JournalError, match="in use"):
-        async with opened(path):
+    async with opened(path):
+        pass
+    with pytest.raises(JournalError, match="belongs to"):
+        async with opened(path, account="other"):
             pass
     other = (
         "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('select * from jobs').fetchall(); c.close()"

@@ -60,11 +60,6 @@ async def _die_inside(journal: SqliteJournal) -> None:
     _say("b 1")
 
 
-async def _hold(journal: SqliteJournal) -> None:
-    _say(f"{os.getpid()}")
-    await anyio.sleep_forever()
-
-
 async def _fill_the_disk(journal: SqliteJournal) -> None:
     import resource
 
@@ -85,7 +80,7 @@ async def _fill_the_disk(journal: SqliteJournal) -> None:
         _say(f"! {error}")
 
 
-MODES = {"work": _work, "die inside": _die_inside, "hold": _hold, "fill the disk": _fill_the_disk}
+MODES = {"work": _work, "die inside": _die_inside, "fill the disk": _fill_the_disk}
 
 
 async def _main(mode: str, path: str) -> None:

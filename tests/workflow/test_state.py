@@ -40,6 +40,7 @@ SAMPLES: list[ev.Event] = [
     ev.StepFailed(error=ERROR),
     ev.JobFailed(error=ERROR),
     ev.JobChanged(),
+    ev.JobDiscarded(),
     ev.SessionExpired(),
     ev.CreateRefused(error=ERROR),
     ev.CreateNotTaken(error=ERROR),
