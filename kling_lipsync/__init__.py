@@ -6,6 +6,7 @@ import logging
 
 from ._version import __version__
 from ._workflow.inspect import CheckReport
+from .callbacks import CallbackReceiver
 from .client import KlingClient
 from .coordinator import Coordinator, check
 from .errors import KlingError
@@ -33,6 +34,7 @@ from .policies import Budget, Limits, PollPolicy, RetryPolicy, Timeouts
 __all__ = [
     "Audio",
     "Budget",
+    "CallbackReceiver",
     "CheckReport",
     "Coordinator",
     "Event",

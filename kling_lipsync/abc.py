@@ -1,4 +1,4 @@
-"""The contracts: what a transport, a clock and a journal promise, each raise included."""
+"""The contracts: what a transport, a clock, a journal and callbacks promise, each raise included."""
 
 from __future__ import annotations
 
@@ -89,6 +89,17 @@ class Pacer(Protocol):
         """Returns when it is this request's turn.
 
         Raises ``JournalError`` where the pace is kept in a journal that fails.
+        """
+
+
+class Callbacks(Protocol):
+    """News of tasks that Kling sends by itself: a hint to look again, never the truth."""
+
+    def subscribe(self, wake: Callable[[str], None]) -> Callable[[], None]:
+        """Has ``wake`` called with the task's id for each genuine callback, until what is given back is called.
+
+        ``wake`` is called in the event loop in which this was called: at once where that loop serves the request, soon
+        where another does. What it raises is logged, never answered to the sender.
         """
 
 

@@ -31,7 +31,7 @@ from ._workflow.settings_of import settings_of
 from ._workflow.slots import Slots
 from ._workflow.steps import check_job
 from ._workflow.watcher import Watcher
-from .abc import JobRow, Journal, Totals
+from .abc import Callbacks, JobRow, Journal, Totals
 from .client import KlingClient
 from .errors import ConfigurationError, InvalidJob, KlingError
 from .events import Event, Outcome
@@ -79,7 +79,9 @@ class Coordinator(_Reader):
     job; ``remote=False`` does not look into the headers of remote media. ``on_event`` gets each ``Event`` once it is
     durable. ``reconcile_grace`` (seconds) is how long a task that may exist is looked for. ``retry_failed`` starts
     attempts that failed in earlier runs again, ``retry_in_doubt`` creates what no look finds, at the risk of paying
-    twice. ``max_failures`` stops the batch after so many. Use it as an asynchronous context manager, in one event loop.
+    twice. ``max_failures`` stops the batch after so many. ``callbacks`` is where Kling's news of tasks comes in (a
+    ``CallbackReceiver``): a task is looked at as soon as there is news of it. Use it as an asynchronous context
+    manager, in one event loop.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class Coordinator(_Reader):
         retry_failed: bool = False,
         retry_in_doubt: bool = False,
         max_failures: int | None = None,
+        callbacks: Callbacks | None = None,
     ) -> None:
         if budget is not None and client.gateway.prices is None:
             raise ConfigurationError(
@@ -127,6 +130,7 @@ class Coordinator(_Reader):
             threads=client.threads,
             retry=client.retry,
         )
+        self._callbacks = callbacks
         self._stack = AsyncExitStack()
         self._working: tuple[Context, Desk, Inbox] | None = None
         self._admission = Admission(limits.prepared_ahead, lambda: self._slots.allowance.limit)
@@ -145,6 +149,8 @@ class Coordinator(_Reader):
             await context.neighbours.refresh()
             group.start_soon(context.watcher.run)
             group.start_soon(context.neighbours.run, claims.take_over)
+            if self._callbacks is not None:
+                stack.callback(self._callbacks.subscribe(context.watcher.wake_task))
             desk = Desk(context, claims)
             inbox = Inbox(context, desk, self._admission)
             group.start_soon(inbox.run)

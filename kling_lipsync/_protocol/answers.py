@@ -48,12 +48,13 @@ def read_answer(call: Call[T], response: Response, now: float, *, secret: str = 
 
 
 def read_callback(body: bytes) -> Task:
-    """The task that a callback tells of: the flat body of Kling's callback protocol, or the same in an envelope.
+    """The task that a callback tells of: the flat body of Kling's callback protocol, old or new, or the same in an
+    envelope.
 
     Raises ``ProtocolError`` for anything else.
     """
     try:
-        return shapes.task(decoded(body))
+        return shapes.told_task(decoded(body))
     except Unreadable as error:
         raise ProtocolError(f"a callback that tells of no task: {error}") from None
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from attrs import evolve
+
 from ..models import Face, FaceSession, Interval, ResourcePack, SpokenAudio, Task, TaskStatus
 from . import wire
 from .cleaning import one_line
@@ -79,6 +81,14 @@ def task(data: object) -> Task:
         updated_ms=first(layers, wire.UPDATED, moment_ms),
         raw=layers[0],
     )
+
+
+def told_task(data: object) -> Task:
+    """The task of a callback: as ``task``, or in Kling's newer body, where the task's id is just ``id``."""
+    layers = _layers(data)
+    if first(layers, (wire.TASK_ID,), text) is not None or not {wire.ID, wire.STATUS[0]} <= layers[0].keys():
+        return task(data)
+    return evolve(task({**layers[0], wire.TASK_ID: layers[0][wire.ID]}), raw=layers[0])
 
 
 def unknown_status(raw: Mapping[str, Any]) -> str | None:

@@ -31,13 +31,14 @@ def pages_worth(tasks: int) -> int:
     return 1 + tasks // LARGEST_PAGE
 
 
-async def look(client: KlingClient, wanted: Collection[str]) -> dict[str, Task]:
+async def look(client: KlingClient, wanted: Collection[str], *, by_list: bool = True) -> dict[str, Task]:
     """The tasks of ``wanted`` (task ids) as they stand now; one that Kling does not know (yet) is left out.
 
+    ``by_list=False`` asks for each by itself, where a list may still show what has changed this moment.
     Raises the ``KlingError`` of the first request that failed for another reason.
     """
     found: dict[str, Task] = {}
-    if client.gateway.lists_tasks and len(wanted) > 1:
+    if by_list and client.gateway.lists_tasks and len(wanted) > 1:
         await _read_pages(client, set(wanted), found)
     await _ask_singly(client, [task_id for task_id in wanted if task_id not in found], found)
     return found

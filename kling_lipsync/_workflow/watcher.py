@@ -17,6 +17,7 @@ from ..events import NOTHING, SlotPresumedFree, TaskEnded
 from ..models import Task, TaskStatus
 from ..policies import PollPolicy
 from .looks import look
+from .news import News
 from .recorder import Recorder, Ticket
 from .state import JobState, Step
 
@@ -53,6 +54,7 @@ class Watcher:
         self._clock = clock
         self._watched: dict[str, _Watched] = {}
         self._woken = anyio.Event()
+        self._news = News()
         self._looks = 0
         self._failing_since: float | None = None
         self._failure: KlingError | None = None
@@ -61,15 +63,16 @@ class Watcher:
         """Begins to watch the job's task, or the slot that its doubt holds."""
         watched = self._watched.setdefault(ticket.state.key, _Watched(ticket=ticket))
         watched.then = then or watched.then
-        self.wake()
+        self._woken.set()
 
     def forget(self, key: str) -> None:
         """Leaves a doubtful job's slot alone while the job has its turn."""
         self._watched.pop(key, None)
 
-    def wake(self) -> None:
-        """Something may have changed: look soon, yet never more often than the poll interval."""
-        self._woken.set()
+    def wake_task(self, task_id: str) -> None:
+        """There is news of a task: look at it now, between two looks at all; one that is not watched is ignored."""
+        if any(watched.ticket.state.task_id == task_id for watched in self._watched.values()):
+            self._news.tell(task_id)
 
     async def wait_for(self, ticket: Ticket) -> None:
         """Returns once the job's task has ended and that is written. Raises ``TaskTimeout`` after the policy's time-
@@ -91,14 +94,17 @@ class Watcher:
             if not self._watched:
                 await self._woken.wait()
             self._woken = anyio.Event()
-            await anyio.sleep(self._poll.interval)
-            await self._look()
+            next_look = anyio.current_time() + self._poll.interval
+            while told := await self._news.until(next_look):
+                there_is_news = [w.ticket for w in self._watched.values() if w.ticket.state.task_id in told]
+                await self._look(there_is_news, by_list=False)
+            self._looks += 1
+            await self._look(self._due())
 
-    async def _look(self) -> None:
-        self._looks += 1
-        tickets = {t.state.task_id: t for t in self._due() if t.state.task_id is not None}
+    async def _look(self, at: list[Ticket], *, by_list: bool = True) -> None:
+        tickets = {t.state.task_id: t for t in at if t.state.task_id is not None}
         try:
-            tasks = await look(self._client, tickets.keys()) if tickets else {}
+            tasks = await look(self._client, tickets.keys(), by_list=by_list) if tickets else {}
         except KlingError as error:
             self._note_failure(error)
         else:
@@ -136,7 +142,9 @@ class Watcher:
                 await self._drop(ticket.state.key)
 
     async def _drop(self, key: str) -> None:
-        watched = self._watched.pop(key)
+        watched = self._watched.pop(key, None)  # its job's turn may have taken it back meanwhile
+        if watched is None:
+            return
         watched.woken.set()
         if watched.then is not None:
             await watched.then(key)

@@ -9,6 +9,7 @@ from typing import Annotated
 from attrs import frozen
 from cyclopts import Group, Parameter
 
+from ..abc import Callbacks
 from ..client import KlingClient
 from ..coordinator import Coordinator
 from ..events import Event
@@ -63,6 +64,13 @@ class Batch:
     no_remote: Annotated[bool, Parameter(name="--no-remote")] = False
     """Do not look into the headers of remote media."""
 
+    callback_listen: str | None = None
+    """Let Kling's callbacks in at HOST:PORT, so that ends are seen at once; needs --callback-url."""
+
+    callback_url: str | None = None
+    """The URL under which Kling reaches --callback-listen. KLING_CALLBACK_SECRET is what verifies the callbacks; else
+    a secret path is appended."""
+
     def coordinator(
         self,
         client: KlingClient,
@@ -70,6 +78,7 @@ class Batch:
         journal: Path,
         download_to: Path | None = None,
         on_event: Callable[[Event], None] | None = None,
+        callbacks: Callbacks | None = None,
     ) -> Coordinator:
         """A coordinator with these options. Raises ConfigurationError."""
         return Coordinator(
@@ -86,4 +95,5 @@ class Batch:
             retry_failed=self.retry_failed,
             retry_in_doubt=self.retry_in_doubt,
             max_failures=self.max_failures,
+            callbacks=callbacks,
         )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import AsyncIterator, Iterable, Sized
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Protocol
 
 import anyio
 from attrs import evolve, frozen
@@ -22,6 +21,7 @@ from ._batch import Batch
 from ._console import PROGRAM, say, tell
 from ._exits import Exit, exit_of_batch
 from ._interrupts import interruptible
+from ._listening import Announced, Door, Jobs, make_door
 from ._options import Account, Output
 from ._progress import shown
 from ._selection import Choice, Selection, journal_beside
@@ -31,18 +31,15 @@ from ._tally import Tally, in_words, units
 _MOST_TOLD = 20
 
 
-class _Jobs(Iterable[Job], Sized, Protocol):
-    """Jobs that can be counted, and iterated over more than once."""
-
-
 @frozen(kw_only=True)
 class _Work:
     """What a run works on."""
 
-    jobs: _Jobs
+    jobs: Jobs
     journal: Path
     download_to: Path | None
     selection: Selection | None = None
+    door: Door | None = None
 
     def shows(self, outcome: Outcome) -> bool:
         """Whether the journal's job belongs into the results."""
@@ -76,13 +73,14 @@ async def run(
     if jobs is None and not single.given:
         raise ConfigurationError("give a manifest (.csv or .jsonl), or --video and --audio for one job")
     client = account.client()
+    door = make_door(batch.callback_listen, batch.callback_url)
     if jobs is None:
         _refuse("a manifest", [*_given(download=download), *_given(limit=choice.limit, only=choice.only)])
         work = await _one_job(single, batch, client)
     else:
         _refuse("one job", single.given)
         work = _manifest(choice.of(jobs), batch, download)
-    return await _run(work, client, batch, output)
+    return await _run(_announced(work, door), client, batch, output)
 
 
 def _given(**options: object) -> list[str]:
@@ -97,6 +95,10 @@ def _refuse(whose: str, given: list[str]) -> None:
 def _manifest(selection: Selection, batch: Batch, download: Path | None) -> _Work:
     journal = batch.journal or journal_beside(selection.manifest.path)
     return _Work(jobs=selection, journal=journal, download_to=download, selection=selection)
+
+
+def _announced(work: _Work, door: Door | None) -> _Work:
+    return work if door is None else evolve(work, jobs=Announced(work.jobs, door.url), door=door)
 
 
 async def _one_job(single: Single, batch: Batch, client: KlingClient) -> _Work:
@@ -139,10 +141,19 @@ async def _work_off(work: _Work, client: KlingClient, batch: Batch, output: Outp
     known = work.journal.exists()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(client)
+        address = await stack.enter_async_context(work.door.open()) if work.door is not None else None
         coordinator = await stack.enter_async_context(
-            batch.coordinator(client, journal=work.journal, download_to=work.download_to, on_event=tally.observe)
+            batch.coordinator(
+                client,
+                journal=work.journal,
+                download_to=work.download_to,
+                on_event=tally.observe,
+                callbacks=work.door.receiver if work.door is not None else None,
+            )
         )
         await _say_how_far(work, coordinator, output, tally, known=known)
+        if address is not None:
+            output.note(f"callbacks come in at {address}{_if_any(client)}")
         await _refuse_changed(coordinator, work.jobs)
         results = None
         if batch.results is not None:
@@ -152,6 +163,10 @@ async def _work_off(work: _Work, client: KlingClient, batch: Batch, output: Outp
         if work.selection is None and outcome is not None:
             await _hand_over(work, client, outcome)
     return _end(coordinator.stopped, output, tally)
+
+
+def _if_any(client: KlingClient) -> str:
+    return "" if client.gateway.honours_callbacks else f", although {client.gateway.name} is not known to send any"
 
 
 async def _say_how_far(work: _Work, coordinator: Coordinator, output: Output, tally: Tally, *, known: bool) -> None:

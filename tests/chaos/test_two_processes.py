@@ -3,8 +3,6 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from benchmarks._chaos_batch import audit
 from benchmarks._chaos_world import world
 
