@@ -191,6 +191,9 @@ class JournalReader(Protocol):
         owner is dead or gave them back. Whoever admits one goes on with it. Cheap where there are none.
         """
 
+    async def told(self, after: int) -> Sequence[tuple[int, str]]:
+        """The ids of tasks that ``tell`` was given, each after its number, from number ``after`` (exclusive) on."""
+
     async def unclaimed(self, keys: Sequence[str]) -> Sequence[str]:
         """Those of ``keys`` that no living owner has claimed."""
 
@@ -275,6 +278,9 @@ class Journal(JournalReader, Protocol):
 
     async def keep_session(self, video: str, session: FaceSession, made_at: float) -> None:
         """Keeps a face session for other jobs on the same video, and for the next run."""
+
+    async def tell(self, task_id: str) -> None:
+        """Lets all owners know that there is news of a task; the last few hundred are kept."""
 
     async def wait_for_others(self, timeout: float) -> bool:  # noqa: ASYNC109 - its end is an answer, not a failure
         """Whether another owner has written anything since this was last asked: ``True`` as soon as one has, ``False``

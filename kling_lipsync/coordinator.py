@@ -25,6 +25,7 @@ from ._workflow.listed import ListedIds
 from ._workflow.neighbours import Neighbours
 from ._workflow.outcomes import Outcomes
 from ._workflow.recorder import Observer, Recorder
+from ._workflow.relay import Relay
 from ._workflow.remote import RemoteLook
 from ._workflow.sessions import Sessions
 from ._workflow.settings_of import settings_of
@@ -150,7 +151,9 @@ class Coordinator(_Reader):
             group.start_soon(context.watcher.run)
             group.start_soon(context.neighbours.run, claims.take_over)
             if self._callbacks is not None:
-                stack.callback(self._callbacks.subscribe(context.watcher.wake_task))
+                relay = Relay(self._journal, context.watcher)
+                group.start_soon(relay.run)
+                stack.callback(self._callbacks.subscribe(relay.wake))
             desk = Desk(context, claims)
             inbox = Inbox(context, desk, self._admission)
             group.start_soon(inbox.run)

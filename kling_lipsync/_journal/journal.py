@@ -164,6 +164,10 @@ class SqliteJournal(Reader):
         text = encode_session(session)
         await self._group.put(partial(writes.keep_session, video=_text(video), session=text, made_at=made_at))
 
+    async def tell(self, task_id: str) -> None:
+        """Lets all owners know that there is news of a task; the last few hundred are kept."""
+        await self._group.put_at_once(partial(writes.tell, task_id=_text(task_id)), durable=False)
+
     async def slots_of_others(self) -> int:
         """How many slots are held by jobs that this owner has not claimed."""
         return await self._read(partial(queries.slots_of_others, owner=self._opened().owner.id))

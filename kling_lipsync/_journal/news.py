@@ -33,7 +33,7 @@ class News:
         await self._look_if_due()
         with anyio.move_on_after(timeout):
             while self._changes == before:
-                await anyio.sleep(self._due - anyio.current_time())
+                await anyio.sleep(max(0.0, self._due - anyio.current_time()))
                 await self._look_if_due()
         return self._changes != before
 

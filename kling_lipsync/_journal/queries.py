@@ -96,6 +96,11 @@ def dead_claims(connection: Connection, alive: Alive) -> list[JobRow]:
     return [_row(fields) for fields in connection.execute(_NEEDY_OF, (json.dumps(dead),))] if dead else []
 
 
+def told(connection: Connection, after: int) -> list[tuple[int, str]]:
+    """The news of tasks after number ``after``."""
+    return connection.execute("select seq, task_id from news where seq > ? order by seq", (after,)).fetchall()
+
+
 def unclaimed(connection: Connection, keys: Sequence[str], alive: Alive) -> list[str]:
     """Those of ``keys`` that no living owner has claimed."""
     claims = connection.execute(_CLAIMS_OF, (json.dumps(list(keys)),)).fetchall()

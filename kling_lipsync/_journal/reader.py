@@ -59,6 +59,10 @@ class Reader(ABC):
         """
         return await self._read(partial(queries.dead_claims, alive=self._owners.alive))
 
+    async def told(self, after: int) -> Sequence[tuple[int, str]]:
+        """The ids of tasks that ``tell`` was given, each after its number, from number ``after`` (exclusive) on."""
+        return await self._read(partial(queries.told, after=after))
+
     async def unclaimed(self, keys: Sequence[str]) -> Sequence[str]:
         """Those of ``keys`` that no living owner has claimed."""
         found: list[str] = []

@@ -2,10 +2,11 @@
 
 Money is in whole millionths of a unit. A job is ``open`` where a task of it runs or may run; ``owner`` is who has
 claimed it, for as long as that owner lives; ``paused`` says that a run has left it there; ``job`` is all of it, for a
-service that goes on with it by itself; ``intents`` are the external ids of all tasks that were ever to be bought. What
-an account has learnt of a job may not hold for the next: events up to ``account_since`` were written under earlier
-ones. ``tally`` is kept by triggers, in the transaction of whatever changes a job, so the ceiling on slots and the
-budget are checked without a look at every job.
+service that goes on with it by itself; ``intents`` are the external ids of all tasks that were ever to be bought;
+``news`` are ids of tasks that one process was called back about, for the others. What an account has learnt of a job
+may not hold for the next: events up to ``account_since`` were written under earlier ones. ``tally`` is kept by
+triggers, in the transaction of whatever changes a job, so the ceiling on slots and the budget are checked without a
+look at every job.
 """
 
 from __future__ import annotations
@@ -59,6 +60,12 @@ FIRST_FORMAT = (
         external_task_id text primary key,
         job integer not null references jobs (position)
     ) without rowid
+    """,
+    """
+    create table news (
+        seq integer primary key autoincrement,
+        task_id text not null
+    )
     """,
     """
     create table sessions (

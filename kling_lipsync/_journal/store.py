@@ -106,7 +106,8 @@ class Store:
         try:
             return query(self.connection)
         finally:
-            self.connection.execute("rollback")
+            if self.connection.in_transaction:  # a disk that fails ends it
+                self.connection.execute("rollback")
 
     def _patiently(self, call: Callable[[], T]) -> T:
         # SQLite's own waiting leaves ever longer pauses: those who write without a pause would starve us.

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from sqlite3 import Connection  # imported when a journal is opened, not before
 
 
+NEWS_KEPT = 256
+"""So many news of tasks stay for those who have not read them yet."""
+
+
 @frozen
 class Ceilings:
     """How many slots may be held, and how many millionths of a unit spent and reserved; ``None``: any number."""
@@ -225,6 +229,12 @@ def keep_session(connection: Connection, video: str, session: str, made_at: floa
         "on conflict (video) do update set session = excluded.session, made_at = excluded.made_at",
         (video, session, made_at),
     )
+
+
+def tell(connection: Connection, task_id: str) -> None:
+    """Adds news of a task, and drops the oldest."""
+    told = connection.execute("insert into news (task_id) values (?)", (task_id,))
+    connection.execute("delete from news where seq <= ?", (cast("int", told.lastrowid) - NEWS_KEPT,))
 
 
 def take_account(connection: Connection, account: str, name: str, others: bool) -> str:

@@ -69,10 +69,12 @@ class Watcher:
         """Leaves a doubtful job's slot alone while the job has its turn."""
         self._watched.pop(key, None)
 
-    def wake_task(self, task_id: str) -> None:
-        """There is news of a task: look at it now, between two looks at all; one that is not watched is ignored."""
-        if any(watched.ticket.state.task_id == task_id for watched in self._watched.values()):
+    def wake_task(self, task_id: str) -> bool:
+        """There is news of a task: look at it now, between two looks at all. ``False`` where it is not watched here."""
+        watches = any(watched.ticket.state.task_id == task_id for watched in self._watched.values())
+        if watches:
             self._news.tell(task_id)
+        return watches
 
     async def wait_for(self, ticket: Ticket) -> None:
         """Returns once the job's task has ended and that is written. Raises ``TaskTimeout`` after the policy's time-

@@ -70,14 +70,16 @@ class World:
         return 0 if self.receiver is None else await post_by_asgi(self.receiver, url, headers, body)
 
     @asynccontextmanager
-    async def coordinator(self, callbacks: Any, journal: str = "a.db", **options: Any) -> AsyncIterator[Coordinator]:
+    async def coordinator(
+        self, callbacks: Any, journal: str | None = None, **options: Any
+    ) -> AsyncIterator[Coordinator]:
         chosen: dict[str, Any] = {"poll": PollPolicy(interval=HOUR, task_timeout=10 * HOUR), **options}
         async with (
             anyio.create_task_group() as group,
             self._client() as client,
             Coordinator(
                 client,
-                journal=self.journal / journal,
+                journal=self.journal / journal if journal else ":memory:",
                 limits=Limits(running_tasks=5),
                 callbacks=callbacks,
                 on_event=self._hear,
@@ -259,3 +261,29 @@ async def test_two_coordinators_on_one_receiver(world: World) -> None:
         assert (await first.run(job("c", url))).status is Status.SUCCEEDED
     assert sum(isinstance(event, TaskEnded) for event in world.events) == 3
     assert not vars(receiver)["_subscribers"]
+
+
+async def test_news_crosses_to_the_process_that_watches_the_task(world: World) -> None:
+    """A callback that reaches another process on the journal wakes the one that has the job."""
+    here, there = News(), News()
+    ended: list[Status] = []
+    async with (
+        world.coordinator(here, "a.db") as owner,
+        world.coordinator(there, "a.db"),
+        anyio.create_task_group() as group,
+    ):
+
+        async def run() -> None:
+            ended.append((await owner.run(job())).status)
+
+        group.start_soon(run)
+        await world.created.wait()
+        await anyio.sleep(TASK + 1)
+        there.tell("never heard of")
+        task = next(event for event in world.events if isinstance(event, TaskCreated))
+        there.tell(task.task_id)
+        with anyio.fail_after(5):
+            while not ended:
+                await anyio.sleep(0.1)
+    assert ended == [Status.SUCCEEDED]
+    assert world.looks == 1
