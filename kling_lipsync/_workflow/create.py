@@ -78,6 +78,8 @@ def after_refusal(error: KlingError, state: JobState) -> Event:
 def _after_invalid(error: InvalidRequest, record: ErrorRecord, state: JobState) -> Event:
     if DUPLICATE.search(error.message) and KNOWN_ALREADY.search(error.message):
         return CreateUnanswered(error=record, duplicate=True)
+    if state.sent_again and not state.refusal_looked_after:
+        return CreateUnanswered(error=record)  # an earlier create may have come late, and this be a word for it
     if OF_THE_SESSION.search(error.message) and state.sessions_expired == 0:
         return SessionExpired()
     return CreateRefused(error=record)

@@ -14,7 +14,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from .. import events as ev
-from ..errors import ErrorRecord, SlotsFull, TaskFailed
+from ..errors import ErrorRecord, InvalidRequest, SlotsFull, TaskFailed
 from ..events import Event, Outcome
 from ..models import Face, FaceSession, Plan, SpokenAudio, Status, Task, TaskStatus
 
@@ -125,6 +125,8 @@ class JobState:
     intended_at: float | None = None
     server_at: float | None = None
     duplicate: bool = False
+    sent_again: bool = False
+    refusal_looked_after: bool = False
     sending: bool = False
     tries: int = 0
     task_id: str | None = None
@@ -228,7 +230,11 @@ _LEARNED: Mapping[type[Event], Callable[[JobState, Any], dict[str, Any]]] = {
     },
     ev.CreateNotTaken: lambda s, e: {"tries": s.tries + (e.error.type != SlotsFull.__name__)},
     ev.StepFailed: lambda _, e: {"tries": 0},
-    ev.CreateUnanswered: lambda _, e: {"duplicate": e.duplicate},
+    ev.CreateUnanswered: lambda s, e: {
+        "duplicate": e.duplicate,
+        "refusal_looked_after": s.refusal_looked_after or e.error.type == InvalidRequest.__name__,
+    },
+    ev.TaskAbsent: lambda _, e: {"sent_again": True},
     ev.TaskCreated: lambda _, e: {"task_id": e.task_id},
     ev.TaskFound: lambda _, e: {"task_id": e.task_id},
     ev.TaskEnded: lambda _, e: {"task": e.task, "ended_at": e.at},

@@ -35,6 +35,7 @@ class Kling:
     lists_tasks: bool
     newest_first: bool
     duplicates: Duplicates
+    words: str = "external_task_id: already exists"
     now: float = 1_800_000_000.0
     tasks: list[Task] = field(factory=list)
     on_its_way: list[tuple[float, str]] = field(factory=list)
@@ -47,7 +48,7 @@ class Kling:
         if old is not None and self.duplicates is Duplicates.RETURN_OLD:
             return old
         if old is not None and self.duplicates is Duplicates.REFUSE:
-            raise InvalidRequest(f"external_task_id: {external_id} already exists", code=1201, status=400)
+            raise InvalidRequest(self.words, code=1201, status=400)
         status, created = TaskStatus.PROCESSING, round(self.now * 1000)
         name = f"t{len(self.tasks)}"
         task = Task(task_id=name, status=status, external_task_id=external_id, created_ms=created)

@@ -92,8 +92,11 @@ class Played(RuleBasedStateMachine):
         newest=st.booleans(),
         duplicates=st.sampled_from(Duplicates),
         older=st.integers(0, 2 * PAGE),
+        words=st.sampled_from(["external_task_id: already exists", "session: no", "invalid parameter"]),
     )
-    def begin(self, looks: tuple[bool, bool, bool], newest: bool, duplicates: Duplicates, older: int) -> None:
+    def begin(
+        self, looks: tuple[bool, bool, bool], newest: bool, duplicates: Duplicates, older: int, words: str
+    ) -> None:
         """Any Kling, with some older tasks of others."""
         finds, promised, lists = looks
         self.kling = Kling(
@@ -101,6 +104,7 @@ class Played(RuleBasedStateMachine):
             lists_tasks=lists,
             newest_first=newest,
             duplicates=duplicates if self.guarded else Duplicates.ALLOW,
+            words=words,
         )
         gateway = Gateway(name="any", finds_external_ids=promised, lists_tasks=lists)
         self.context = context_over(self.kling, gateway)
@@ -354,12 +358,13 @@ def test_without_reconciling_the_same_play_finds_a_task_bought_twice() -> None:
         run_state_machine_as_test(WithoutReconciling, settings=found_out)  # type: ignore[no-untyped-call]
 
 
-def test_a_create_that_arrives_after_the_second_look_collides_and_is_found() -> None:
-    """A create is later than the grace period: the same attempt sends again under the same id, Kling refuses that, and
-    the refusal leads to the late task.
+@pytest.mark.parametrize("words", ["external_task_id: already exists", "session id: no", "invalid parameter"])
+def test_a_create_that_arrives_after_the_second_look_collides_and_is_found(words: str) -> None:
+    """A create is later than the grace period: the same attempt sends again under the same id, Kling refuses that, in
+    whatever words, and the refusal leads to the late task.
     """
     play = PaidOnce()
-    play.begin(looks=(False, False, True), newest=True, duplicates=Duplicates.REFUSE, older=4)
+    play.begin(looks=(False, False, True), newest=True, duplicates=Duplicates.REFUSE, older=4, words=words)
     try:
         play.go_on(steps=16)
         play.lose_the_answer(delay=GRACE + 5.0, error=PERHAPS_TAKEN[0])
