@@ -31,6 +31,9 @@ class Batch:
     results: Path | None = None
     """Write a JSON line for each job to this file, as jobs end."""
 
+    new_journal: bool = False
+    """Go on although --results lists paid jobs that the journal does not know; a copy of it is kept beside it."""
+
     running_tasks: Count | None = None
     """Run at most so many tasks at once; default: as many as the account allows, found by itself."""
 

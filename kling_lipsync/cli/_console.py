@@ -11,6 +11,8 @@ from typing import Any
 from rich.cells import cell_len
 
 PROGRAM = "kling-lipsync"
+_LONGEST_KEY = 60
+"""Characters of a key that a message shows."""
 
 
 def say(line: str) -> None:
@@ -44,6 +46,13 @@ def aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
     """Cells side by side, each as wide as its column, at least; wide characters count for two."""
     padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(cells, widths, strict=True))
     return "  ".join(padded).rstrip()
+
+
+def named(keys: Sequence[str], most: int = 20) -> str:
+    """The first ``most`` of the keys, quoted and none longer than a line, and how many more there are."""
+    shown = (key if len(key) <= _LONGEST_KEY else key[:_LONGEST_KEY] + "\u2026" for key in keys[:most])
+    told = [repr(key) for key in shown]
+    return ", ".join([*told, *([f"and {len(keys) - most} more"] if len(keys) > most else [])])
 
 
 def printable(text: str) -> str:

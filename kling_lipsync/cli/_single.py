@@ -12,15 +12,14 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from anyio import Path as AsyncPath
 from attrs import evolve, fields, frozen
 from cyclopts import Group, Parameter
 
-from .._journal import peek
 from .._workflow.settings_of import settings_of
 from ..errors import ConfigurationError
 from ..gateways import Gateway
 from ..models import Audio, Job, Speech, Status, Video
+from ._earlier import kept
 
 _OPEN = (Status.NOT_STARTED, Status.RUNNING, Status.IN_DOUBT)
 _ONE_OF_SOUND = "--audio, --audio-id or --text"
@@ -148,11 +147,11 @@ async def next_key(key: str, journal: Path, *, again: bool) -> str:
 
     ``again`` gives a new one behind those that ended; one that has not ended is gone on with. Raises JournalError.
     """
-    if not again or not await AsyncPath(journal).exists():
+    view = await kept(journal) if again else None
+    if view is None:
         return key
-    kept = await peek(journal)
     number, candidate = 1, key
-    while (row := await kept.row(candidate)) is not None and row.status not in _OPEN:
+    while (row := await view.row(candidate)) is not None and row.status not in _OPEN:
         number += 1
         candidate = f"{key}-{number}"
     return candidate

@@ -24,6 +24,7 @@ from ..manifest import plan_object, units_number
 from ..models import Job, Plan, Status, Verdict
 from ..policies import Timeouts
 from ._console import aligned, printable, say, say_json
+from ._earlier import kept
 from ._exits import Exit
 from ._options import Account, Count, Output
 from ._selection import Choice, Selection, journal_beside
@@ -97,13 +98,13 @@ async def check(
     gateway = account.profile()
     selection = choice.of(jobs)
     sums = _Sums()
-    kept = await _kept(journal, selection)
+    paid = await _paid(journal, selection)
     if not json:
         say(aligned(("KEY", "VERDICT", "UNITS", "VIDEO", "SOUND", "PLAN"), _WIDTHS))
     async with _looking(no_remote) as remote:
         inspect = partial(inspect_job, gateway=gateway, fit=fit, remote=remote)
         async for window in in_windows(inspect, selection, _AT_ONCE):
-            rows = await kept.rows_of([job.key for job, _ in window]) if kept else {}
+            rows = await paid.rows_of([job.key for job, _ in window]) if paid else {}
             for job, report in window:
                 sums.add(report, rows.get(job.key))
                 _say(job, report, json=json)
@@ -126,12 +127,11 @@ async def _looking(no_remote: bool) -> AsyncIterator[RemoteLook | None]:
         await transport.aclose()
 
 
-async def _kept(journal: Path | None, selection: Selection) -> JournalView | None:
+async def _paid(journal: Path | None, selection: Selection) -> JournalView | None:
     """The journal asked for, or the one beside the manifest if it is there."""
     if journal is not None:
         return await peek(journal)
-    beside = journal_beside(selection.manifest.path)
-    return await peek(beside) if beside.exists() else None
+    return await kept(journal_beside(selection.manifest.path))
 
 
 def _say(job: Job, report: CheckReport, *, json: bool) -> None:

@@ -18,7 +18,8 @@ from ..events import Outcome
 from ..manifest import ResultsFile
 from ..models import Job, Status
 from ._batch import Batch
-from ._console import PROGRAM, say, tell
+from ._console import PROGRAM, named, say, tell
+from ._earlier import keep_trace
 from ._exits import Exit, exit_of_batch
 from ._interrupts import interruptible
 from ._listening import Announced, Door, Jobs, make_door
@@ -141,6 +142,7 @@ async def _work_off(work: _Work, client: KlingClient, batch: Batch, output: Outp
     known = work.journal.exists()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(client)
+        await _keep_trace(work, batch, output)
         address = await stack.enter_async_context(work.door.open()) if work.door is not None else None
         coordinator = await stack.enter_async_context(
             batch.coordinator(
@@ -169,6 +171,14 @@ def _if_any(client: KlingClient) -> str:
     return "" if client.gateway.honours_callbacks else f", although {client.gateway.name} is not known to send any"
 
 
+async def _keep_trace(work: _Work, batch: Batch, output: Output) -> None:
+    if batch.results is None:
+        return
+    copy = await keep_trace(batch.results, work.journal, new_journal=batch.new_journal)
+    if copy is not None:
+        output.note(f"{batch.results} lists paid jobs that the journal does not know: a copy is kept as {copy}")
+
+
 async def _say_how_far(work: _Work, coordinator: Coordinator, output: Output, tally: Tally, *, known: bool) -> None:
     totals = await coordinator.totals()
     tally.inherit(totals)
@@ -180,11 +190,9 @@ async def _say_how_far(work: _Work, coordinator: Coordinator, output: Output, ta
 async def _refuse_changed(coordinator: Coordinator, jobs: Iterable[Job]) -> None:
     changed = await coordinator.changed(jobs)
     if changed:
-        told = [repr(key) for key in changed[:_MOST_TOLD]]
-        rest = [f"and {len(changed) - _MOST_TOLD} more"] if len(changed) > _MOST_TOLD else []
         raise ConfigurationError(
             f"{len(changed)} jobs are running, in doubt or done, and come back with other media or settings; give them "
-            f"keys of their own, or their old media and settings: {', '.join([*told, *rest])}"
+            f"keys of their own, or their old media and settings: {named(changed)}"
         )
 
 

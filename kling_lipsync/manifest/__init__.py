@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from .earlier import Listed, keep_beside, listed
 from .reading import Manifest, ManifestError, read_manifest
 from .results import ResultsFile, plan_object, result_line, units_number
 
-__all__ = ["Manifest", "ManifestError", "ResultsFile", "plan_object", "read_manifest", "result_line", "units_number"]
+__all__ = [
+    "Listed",
+    "Manifest",
+    "ManifestError",
+    "ResultsFile",
+    "keep_beside",
+    "listed",
+    "plan_object",
+    "read_manifest",
+    "result_line",
+    "units_number",
+]

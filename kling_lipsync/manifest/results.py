@@ -15,8 +15,7 @@ from typing import IO, Any
 from ..errors import ConfigurationError, ErrorRecord
 from ..events import Outcome
 from ..models import Plan, Status
-
-_LONGEST_LINE = 1024 * 1024
+from .earlier import listed
 
 
 def result_line(outcome: Outcome) -> dict[str, Any]:
@@ -81,7 +80,7 @@ class ResultsFile:
 
     async def __aenter__(self) -> ResultsFile:
         with _told(self.path):
-            _refuse_other(self.path)
+            next(listed(self.path), None)  # refuses to write over a file that holds something else
             with _replacing(self.path) as file:
                 async for outcome in self._outcomes:
                     if outcome.status is not Status.NOT_STARTED:
@@ -119,23 +118,6 @@ class ResultsFile:
 
 def _line(outcome: Outcome) -> str:
     return json.dumps(result_line(outcome), ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _refuse_other(path: Path) -> None:
-    """Refuses to write over a file that holds something else than results, a manifest for example."""
-    if not path.exists():
-        return
-    with path.open(encoding="utf-8", errors="replace") as file:
-        first = file.readline(_LONGEST_LINE)
-    if first and not _is_result(first):
-        raise ConfigurationError(f"{path}: exists and holds no results; it is left as it is, give another file")
-
-
-def _is_result(line: str) -> bool:
-    try:
-        return "status" in json.loads(line)
-    except ValueError:
-        return False
 
 
 @contextmanager

@@ -109,7 +109,7 @@ class Line:
 @contextmanager
 def process(folder: Path, *arguments: object, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """The command line in a process of its own; it is killed if it has not ended with the block."""
-    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "HOME") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "SYSTEMROOT", "HOME") if name in os.environ}
     command = [sys.executable, "-m", "kling_lipsync.cli", *map(str, arguments)]
     with subprocess.Popen(  # noqa: S603 - our own command
         command, cwd=folder, env={**kept, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

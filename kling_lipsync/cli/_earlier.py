@@ -1,0 +1,75 @@
+"""What an earlier run left, looked at before anything is sent: its journal, and the results that it listed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import anyio.to_thread
+from anyio import Path as AsyncPath
+
+from .._journal import JournalView, peek
+from ..errors import ConfigurationError
+from ..manifest import Listed, keep_beside, listed
+from ._console import named
+
+_AT_ONCE = 500
+_MOST_TOLD = 5
+
+
+async def kept(journal: Path) -> JournalView | None:
+    """What ``journal`` keeps, or ``None`` where there is none yet; a file that is empty holds none either.
+
+    Raises JournalError.
+    """
+    path = AsyncPath(journal)
+    if not await path.exists() or (await path.is_file() and not (await path.stat()).st_size):
+        return None
+    return await peek(journal)
+
+
+async def keep_trace(results: Path, journal: Path, *, new_journal: bool) -> Path | None:
+    """Sees to it that no trace of a paid task is written over.
+
+    Jobs that ``results`` list as paid are in the journal of the run that wrote them. Where ``journal`` does not know
+    one of them, the journal was lost, moved, or another one was given: the job would be paid again, and its line is
+    all that is left of the first time. That is refused; with ``new_journal`` a copy of the results is kept, whose path
+    is given back. Raises ConfigurationError, and JournalError.
+    """
+    if not await AsyncPath(results.parent).is_dir():
+        raise ConfigurationError(f"--results {results}: there is no folder {results.parent}: make it first")
+    unknown = await _unknown(results, await kept(journal))
+    if not unknown:
+        return None
+    if not new_journal:
+        raise ConfigurationError(_refusal(results, journal, unknown))
+    return await anyio.to_thread.run_sync(keep_beside, results)
+
+
+async def _unknown(results: Path, journal: JournalView | None) -> list[str]:
+    """The keys that ``results`` list as paid and that the journal lacks; they alone are held in memory."""
+    unknown: dict[str, None] = {}
+    lines = listed(results)
+    while page := await anyio.to_thread.run_sync(_page, lines):
+        last = dict(page)
+        known = await journal.rows_of(list(last)) if journal else {}
+        for key, paid in last.items():
+            if paid and key not in known:
+                unknown[key] = None
+            else:
+                unknown.pop(key, None)
+    return list(unknown)
+
+
+def _page(lines: Iterator[Listed]) -> list[Listed]:
+    return list(islice(lines, _AT_ONCE))
+
+
+def _refusal(results: Path, journal: Path, unknown: list[str]) -> str:
+    jobs = "a paid job" if len(unknown) == 1 else f"{len(unknown)} paid jobs"
+    return (
+        f"{results} lists {jobs} that the journal {journal} does not know: {named(unknown, _MOST_TOLD)}; running on "
+        "could pay again, and nothing was sent: give the journal of that run (--journal FILE), results of another name "
+        "(--results FILE), or --new-journal to go on all the same; a copy of the results is kept then"
+    )
