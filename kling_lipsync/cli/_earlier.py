@@ -29,8 +29,8 @@ async def kept(journal: Path) -> JournalView | None:
     return await peek(journal)
 
 
-async def keep_trace(results: Path, journal: Path, *, new_journal: bool) -> Path | None:
-    """Sees to it that no trace of a paid task is written over.
+async def keep_trace(results: Path, journal: Path, view: JournalView | None, *, new_journal: bool) -> Path | None:
+    """Sees to it that no trace of a paid task is written over; ``view`` is what ``journal`` keeps.
 
     Jobs that ``results`` list as paid are in the journal of the run that wrote them. Where ``journal`` does not know
     one of them, the journal was lost, moved, or another one was given: the job would be paid again, and its line is
@@ -39,7 +39,7 @@ async def keep_trace(results: Path, journal: Path, *, new_journal: bool) -> Path
     """
     if not await AsyncPath(results.parent).is_dir():
         raise ConfigurationError(f"--results {results}: there is no folder {results.parent}: make it first")
-    unknown = await _unknown(results, await kept(journal))
+    unknown = await _unknown(results, view)
     if not unknown:
         return None
     if not new_journal:

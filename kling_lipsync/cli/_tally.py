@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
 
 from attrs import define, field
 
-from ..abc import Totals
+from ..abc import JobRow, Totals
 from ..events import NOTHING, Event, Outcome, TaskEnded
 from ..models import Status
 
@@ -31,22 +32,19 @@ class Tally:
     troubled: int = 0
     ended: int = 0
     _running: set[str] = field(factory=set)
-    _inherited: int = 0
 
-    def inherit(self, totals: Totals) -> None:
-        """Begins with what earlier runs have spent and left running."""
+    def inherit(self, totals: Totals, holders: Iterable[JobRow]) -> None:
+        """Begins with what earlier runs have spent, and with the jobs that they left holding a slot."""
         self.spent = totals.spent
-        self._inherited = totals.slots
+        self._running.update(row.key for row in holders)
 
     def observe(self, event: Event) -> None:
         """Takes one fact into account."""
         self.spent += event.spends
         if event.slot is True:
             self._running.add(event.key)
-        elif event.key in self._running and event.slot is False:
+        elif event.slot is False:
             self._running.discard(event.key)
-        elif isinstance(event, TaskEnded):
-            self._inherited = max(0, self._inherited - 1)
         self.ended += isinstance(event, TaskEnded)
 
     def add(self, outcome: Outcome) -> None:
@@ -68,7 +66,7 @@ class Tally:
     @property
     def running(self) -> int:
         """Tasks that hold a slot."""
-        return len(self._running) + self._inherited
+        return len(self._running)
 
     def rate(self, now: float) -> float | None:
         """Tasks that ended in a second, or ``None`` where too few have."""
@@ -77,7 +75,7 @@ class Tally:
 
     def line(self, now: float) -> str:
         """All of it in one line, at the moment ``now`` (monotonic seconds)."""
-        parts = [f"{self.done}/{self.total} jobs", *self._by_status(), f"{self.running} running", units(self.spent)]
+        parts = [f"{self.done}/{self.total} jobs", *self._by_status(), f"{self.running} slots held", units(self.spent)]
         rate = self.rate(now)
         if rate is not None and self.done < self.total:
             parts += [f"{rate * 60:.1f} a minute", f"{span((self.total - self.done) / rate)} to go"]

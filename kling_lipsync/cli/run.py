@@ -11,6 +11,7 @@ from pathlib import Path
 import anyio
 from attrs import evolve, frozen
 
+from .._journal import JournalView
 from ..client import KlingClient
 from ..coordinator import Coordinator
 from ..errors import ConfigurationError, JournalError, KlingError
@@ -19,7 +20,7 @@ from ..manifest import ResultsFile
 from ..models import Job, Status
 from ._batch import Batch
 from ._console import PROGRAM, named, say, tell
-from ._earlier import keep_trace
+from ._earlier import keep_trace, kept
 from ._exits import Exit, exit_of_batch
 from ._interrupts import interruptible
 from ._listening import Announced, Door, Jobs, make_door
@@ -139,10 +140,12 @@ def _first(errors: ExceptionGroup[JournalError]) -> JournalError:
 
 
 async def _work_off(work: _Work, client: KlingClient, batch: Batch, output: Output, tally: Tally) -> int:
-    known = work.journal.exists()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(client)
-        await _keep_trace(work, batch, output)
+        before = await kept(work.journal)
+        if batch.results is not None:
+            await _keep_trace(batch.results, before, work, batch, output)
+        far = await _inherit(tally, before)
         address = await stack.enter_async_context(work.door.open()) if work.door is not None else None
         coordinator = await stack.enter_async_context(
             batch.coordinator(
@@ -153,7 +156,7 @@ async def _work_off(work: _Work, client: KlingClient, batch: Batch, output: Outp
                 callbacks=work.door.receiver if work.door is not None else None,
             )
         )
-        await _say_how_far(work, coordinator, output, tally, known=known)
+        output.note(f"journal {work.journal}: {far}")
         if address is not None:
             output.note(f"callbacks come in at {address}{_if_any(client)}")
         await _refuse_changed(coordinator, work.jobs)
@@ -171,20 +174,20 @@ def _if_any(client: KlingClient) -> str:
     return "" if client.gateway.honours_callbacks else f", although {client.gateway.name} is not known to send any"
 
 
-async def _keep_trace(work: _Work, batch: Batch, output: Output) -> None:
-    if batch.results is None:
-        return
-    copy = await keep_trace(batch.results, work.journal, new_journal=batch.new_journal)
+async def _keep_trace(results: Path, before: JournalView | None, work: _Work, batch: Batch, output: Output) -> None:
+    copy = await keep_trace(results, work.journal, before, new_journal=batch.new_journal)
     if copy is not None:
-        output.note(f"{batch.results} lists paid jobs that the journal does not know: a copy is kept as {copy}")
+        output.note(f"{results} lists paid jobs that the journal does not know: a copy is kept as {copy}")
 
 
-async def _say_how_far(work: _Work, coordinator: Coordinator, output: Output, tally: Tally, *, known: bool) -> None:
-    totals = await coordinator.totals()
-    tally.inherit(totals)
+async def _inherit(tally: Tally, before: JournalView | None) -> str:
+    """How far earlier runs came, in words; the tally goes on from there."""
+    if before is None:
+        return "new"
+    totals = await before.totals()
+    tally.inherit(totals, await before.holders())
     counts = [f"{totals.jobs[status]} {in_words(status)}" for status in Status if totals.jobs.get(status)]
-    far = f"{', '.join(counts) or 'no jobs yet'}, {units(totals.spent)} spent" if known else "new"
-    output.note(f"journal {work.journal}: {far}")
+    return f"{', '.join(counts) or 'no jobs yet'}, {units(totals.spent)} spent"
 
 
 async def _refuse_changed(coordinator: Coordinator, jobs: Iterable[Job]) -> None:

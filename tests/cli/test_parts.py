@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from kling_lipsync._report import SeenFace, SeenVideo, contact_sheet
-from kling_lipsync.abc import Totals
+from kling_lipsync.abc import JobRow, Totals
 from kling_lipsync.cli import _progress
 from kling_lipsync.cli._console import aligned, printable
 from kling_lipsync.cli._exits import Exit, exit_of_batch, exit_of_error
@@ -23,7 +23,15 @@ from kling_lipsync.errors import (
     KlingError,
     ServerError,
 )
-from kling_lipsync.events import CreateIntended, Outcome, SessionExpired, TaskEnded
+from kling_lipsync.events import (
+    CreateIntended,
+    Outcome,
+    SessionExpired,
+    SlotPresumedFree,
+    TaskAbsent,
+    TaskEnded,
+    TaskFound,
+)
 from kling_lipsync.models import Face, Interval, Prices, Status, Task, TaskStatus
 
 DONE, FAILED, DOUBT = Status.SUCCEEDED, Status.FAILED, Status.IN_DOUBT
@@ -68,10 +76,22 @@ def ended(key: str, cost: str) -> TaskEnded:
     return TaskEnded(key=key, task=Task(task_id="t", status=TaskStatus.SUCCEED), units=Decimal(cost))
 
 
+def holding(key: str, status: Status = Status.RUNNING) -> JobRow:
+    """A job that an earlier run left with a slot."""
+    return JobRow(key=key, settings="", version=1, attempt=1, status=status, holds_slot=True, outcome=None)
+
+
+def inheriting(*rows: JobRow) -> Tally:
+    """A tally that goes on from an earlier run."""
+    tally = Tally(total=10, began=100.0)
+    spent = Totals(jobs={}, slots=len(rows), spent=Decimal("2.50"), reserved=Decimal(1), in_doubt=Decimal(0))
+    tally.inherit(spent, rows)
+    return tally
+
+
 def test_a_tally_of_a_batch() -> None:
     """Spent units, running tasks and outcomes are counted over this run and those before it."""
-    tally = Tally(total=10, began=100.0)
-    tally.inherit(Totals(jobs={}, slots=1, spent=Decimal("2.50"), reserved=Decimal(1), in_doubt=Decimal(0)))
+    tally = inheriting(holding("before"))
     for key in "abc":
         tally.observe(CreateIntended(key=key, external_task_id="x", units=Decimal(1)))
     assert tally.running == 4
@@ -85,8 +105,24 @@ def test_a_tally_of_a_batch() -> None:
     tally.add(Outcome(key="d", status=FAILED, record=ErrorRecord(type="TaskFailed", message="x")))
     assert (tally.running, tally.statuses, tally.unfetched) == (0, {DONE, FAILED}, 1)
     assert tally.line(160.0) == (
-        "3/10 jobs, 2 succeeded, 1 failed, 1 not fetched, 0 running, 5.5 units, 3.0 a minute, 2 min to go"
+        "3/10 jobs, 2 succeeded, 1 failed, 1 not fetched, 0 slots held, 5.5 units, 3.0 a minute, 2 min to go"
     )
+
+
+def test_a_job_inherited_in_doubt_is_counted_once() -> None:
+    """Found, proved absent and bought, or given up: a job that held a slot before is one task at most."""
+    found, absent, late = (holding(key, DOUBT) for key in ("found", "absent", "late"))
+    tally = inheriting(found, absent, late)
+    tally.observe(TaskFound(key="found", task_id="t"))
+    assert tally.running == 3
+    tally.observe(TaskAbsent(key="absent"))
+    assert tally.running == 2
+    tally.observe(CreateIntended(key="absent", external_task_id="x", units=Decimal(1)))
+    assert tally.running == 3
+    tally.observe(SlotPresumedFree(key="late"))
+    tally.observe(ended("late", "1"))
+    tally.observe(ended("found", "1"))
+    assert tally.running == 1
 
 
 def test_a_rate_needs_some_tasks() -> None:
@@ -95,7 +131,7 @@ def test_a_rate_needs_some_tasks() -> None:
     tally.observe(ended("a", "1"))
     tally.observe(ended("b", "1"))
     assert tally.rate(10.0) is None
-    assert tally.line(10.0) == "0/10 jobs, 0 running, 2 units"
+    assert tally.line(10.0) == "0/10 jobs, 0 slots held, 2 units"
 
 
 @pytest.mark.parametrize(
@@ -173,7 +209,7 @@ async def test_lines_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: False, raising=False)
     async with _progress.shown(Tally(total=3, began=0.0), "auto"):
         await twice.wait()
-    assert set(told) == {"0/3 jobs, 0 running, 0 units"}
+    assert set(told) == {"0/3 jobs, 0 slots held, 0 units"}
 
 
 def test_a_contact_sheet_escapes_what_it_shows() -> None:

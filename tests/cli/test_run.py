@@ -23,7 +23,7 @@ def test_a_batch_from_beginning_to_end(line: Line, shared: World) -> None:
     ended = line.run(shared, line.jobs(shared), "--results", "r.jsonl", "--download", "out")
     assert (ended.status, ended.out) == (0, "")
     assert ended.err.splitlines()[0].endswith("jobs.csv.journal: new")
-    assert ended.err.splitlines()[-1].startswith("kling-lipsync: 2/2 jobs, 2 succeeded, 0 running, 2.05 units")
+    assert ended.err.splitlines()[-1].startswith("kling-lipsync: 2/2 jobs, 2 succeeded, 0 slots held, 2.05 units")
     kept = results(line.folder / "r.jsonl")
     assert kept.keys() == {"k0", "k1"}
     assert all(Path(str(row["file"])).stat().st_size > 10_000 for row in kept.values())
@@ -149,7 +149,9 @@ def test_jobs_in_doubt(line: Line) -> None:
         assert (told["jobs"]["in_doubt"], told["units_in_doubt"]) == (1, 1)
         assert line.run(world, path, "--gateway", "blind.toml").status == 4
         assert world.stats["tasks"] == 0
-        assert line.run(world, path, "--gateway", "blind.toml", "--retry-in-doubt").status == 0
+        decided = line.run(world, path, "--gateway", "blind.toml", "--retry-in-doubt")
+        assert decided.status == 0
+        assert ", 0 slots held, " in decided.err.splitlines()[-1]
         assert world.stats["tasks"] == 1
 
 
