@@ -7,11 +7,11 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
 from .._version import __version__
 from ..errors import KlingError
-from ._console import PROGRAM, abandon_stdout, survive_encodings, tell
+from ._console import PROGRAM, abandon_stdout, complete_streams, flush, named, survive_encodings, tell
 from ._exits import Exit, exit_of_error
 
 app = App(
@@ -46,11 +46,12 @@ for name, purpose in _COMMANDS.items():
 
 def run_app(arguments: Sequence[str]) -> int:
     """Runs the command that ``arguments`` name; its exit status. What goes wrong is told on stderr."""
+    complete_streams()
     survive_encodings()
     try:
         return _finished(app(arguments))
     except CycloptsError as error:
-        tell(f"{' '.join(str(error).split())} (see: {PROGRAM} --help)")
+        tell(_usage(error))
         return Exit.WRONG_USAGE
     except KlingError as error:
         tell(str(error))
@@ -66,8 +67,15 @@ def run_app(arguments: Sequence[str]) -> int:
         return Exit.UNSUCCESSFUL
 
 
+def _usage(error: CycloptsError) -> str:
+    said = " ".join(str(error).split())
+    if isinstance(error, UnusedCliTokensError):
+        said = f"too many arguments: {named(error.unused_tokens or [])}"
+    return f"{said} (see: {' '.join([PROGRAM, *(error.command_chain or ()), '--help'])})"
+
+
 def _finished(status: int | None) -> int:
-    sys.stdout.flush()
+    flush()
     return status or Exit.SUCCEEDED
 
 

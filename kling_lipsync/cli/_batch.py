@@ -12,6 +12,7 @@ from cyclopts import Group, Parameter
 from ..abc import Callbacks
 from ..client import KlingClient
 from ..coordinator import Coordinator
+from ..errors import ConfigurationError
 from ..events import Event
 from ..policies import Budget, Limits, PollPolicy
 from ._options import Count, Positive, Units
@@ -84,6 +85,10 @@ class Batch:
         callbacks: Callbacks | None = None,
     ) -> Coordinator:
         """A coordinator with these options. Raises ConfigurationError."""
+        if self.budget is not None and client.gateway.prices is None:
+            raise ConfigurationError(
+                f"--budget needs prices, and those of {client.gateway.name} are not known: give them by --prices FILE"
+            )
         return Coordinator(
             client,
             journal=journal,

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.cells import cell_len
+
+from ..errors import KlingError
 
 PROGRAM = "kling-lipsync"
 _LONGEST_KEY = 60
@@ -16,14 +20,39 @@ _LONGEST_KEY = 60
 
 
 def say(line: str) -> None:
-    """Writes a line of data to stdout, for whoever reads along."""
-    sys.stdout.write(printable(line) + "\n")
-    sys.stdout.flush()
+    """Writes a line of data to stdout, for whoever reads along.
+
+    Raises KlingError where there is no room for it, BrokenPipeError where its reader has gone.
+    """
+    with _told():
+        sys.stdout.write(printable(line) + "\n")
+        sys.stdout.flush()
 
 
 def say_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
-    """Writes a JSON value to stdout, on one line, in ASCII: so it survives every terminal's encoding."""
-    sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
+    """Writes a JSON value to stdout, on one line, in ASCII: so it survives every terminal's encoding.
+
+    Raises as ``say`` does.
+    """
+    with _told():
+        sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
+
+
+def flush() -> None:
+    """Hands the rest of the data to stdout. Raises as ``say`` does."""
+    with _told():
+        sys.stdout.flush()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        abandon_stdout()
+        raise KlingError(f"stdout cannot be written: {error.strerror}") from error
 
 
 def tell(message: str) -> None:
@@ -60,6 +89,13 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def complete_streams() -> None:
+    """Opens nothing in the place of each standard stream that the caller closed: no file may take its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - it stays open as long as the process
 
 
 def survive_encodings() -> None:

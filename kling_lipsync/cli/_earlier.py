@@ -37,8 +37,6 @@ async def keep_trace(results: Path, journal: Path, view: JournalView | None, *, 
     all that is left of the first time. That is refused; with ``new_journal`` a copy of the results is kept, whose path
     is given back. Raises ConfigurationError, and JournalError.
     """
-    if not await AsyncPath(results.parent).is_dir():
-        raise ConfigurationError(f"--results {results}: there is no folder {results.parent}: make it first")
     unknown = await _unknown(results, view)
     if not unknown:
         return None

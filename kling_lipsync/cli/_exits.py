@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from enum import IntEnum
 
-from ..errors import AccountError, AuthenticationError, BudgetExceeded, ConfigurationError, JournalError, KlingError
+from ..errors import (
+    AccountError,
+    AuthenticationError,
+    BudgetExceeded,
+    ConfigurationError,
+    InvalidJob,
+    JournalError,
+    KlingError,
+)
 from ..models import Status
 
 
@@ -18,7 +26,7 @@ class Exit(IntEnum):
     WRONG_USAGE = 2
     """Wrong usage, manifest or configuration: nothing was sent."""
     STOPPED = 3
-    """By an account fault, the budget, too many failures, or a journal that could not be written any more."""
+    """By an account fault, the budget, too many failures, or files that could not be written any more."""
     IN_DOUBT = 4
     """Of some jobs nobody can tell whether they were paid."""
     INTERRUPTED = 130
@@ -27,6 +35,7 @@ class Exit(IntEnum):
 
 _OF_ERRORS: tuple[tuple[type[KlingError], Exit], ...] = (
     (ConfigurationError, Exit.WRONG_USAGE),
+    (InvalidJob, Exit.WRONG_USAGE),
     (JournalError, Exit.WRONG_USAGE),
     (AccountError, Exit.STOPPED),
     (AuthenticationError, Exit.STOPPED),

@@ -31,6 +31,11 @@ def above_zero(_hint: Any, value: float | None) -> None:  # noqa: ANN401 - a typ
         raise ValueError(f"Give a number above 0 and below {_LARGEST:g}.")
 
 
+def _whole(_hint: Any, tokens: Sequence[Token]) -> int:  # noqa: ANN401 - a type, as cyclopts hands it over
+    """A converter for cyclopts, whose own would round 1.5."""
+    return int(tokens[0].value)
+
+
 def amount(text: str) -> Decimal:
     """An amount of units as it is written. Raises ValueError for what is none."""
     try:
@@ -47,7 +52,8 @@ def _converted_amount(_hint: Any, tokens: Sequence[Token]) -> Decimal:  # noqa: 
 
 
 Positive = Annotated[float, Parameter(validator=above_zero)]
-Count = Annotated[int, Parameter(validator=above_zero)]
+Count = Annotated[int, Parameter(converter=_whole, validator=above_zero)]
+Whole = Annotated[int, Parameter(converter=_whole)]
 Units = Annotated[Decimal, Parameter(converter=_converted_amount, validator=above_zero)]
 
 

@@ -20,6 +20,7 @@ from ..errors import ConfigurationError
 from ..gateways import Gateway
 from ..models import Audio, Job, Speech, Status, Video
 from ._earlier import kept
+from ._options import Whole
 
 _OPEN = (Status.NOT_STARTED, Status.RUNNING, Status.IN_DOUBT)
 _ONE_OF_SOUND = "--audio, --audio-id or --text"
@@ -57,13 +58,13 @@ class Single:
     face: str = "longest"
     """longest (default), only, most-overlap, index:N, at:MS or id:X."""
 
-    sound_start_ms: int | None = None
+    sound_start_ms: Whole | None = None
     """Where the used part of the sound begins."""
 
-    sound_end_ms: int | None = None
+    sound_end_ms: Whole | None = None
     """Where the used part of the sound ends."""
 
-    sound_insert_ms: int | None = None
+    sound_insert_ms: Whole | None = None
     """Where in the video the sound begins; default: it is planned."""
 
     sound_volume: float = 1.0

@@ -20,13 +20,15 @@ _FEWEST_FOR_RATE = 3
 @define(kw_only=True)
 class Tally:
     """Counts events and outcomes. ``total`` is the number of jobs, ``began`` the moment (monotonic seconds) it was
-    made, ``started`` whether jobs were handed over; ``spent`` is what the journal has spent in its life.
+    made, ``started`` whether jobs were handed over; ``spent`` is what the journal has spent in its life, ``totals`` how
+    it stood in the end, once that is known.
     """
 
     total: int
     began: float
     started: bool = False
     spent: Decimal = NOTHING
+    totals: Totals | None = None
     counts: Counter[Status] = field(factory=Counter)
     unfetched: int = 0
     troubled: int = 0
@@ -75,7 +77,9 @@ class Tally:
 
     def line(self, now: float) -> str:
         """All of it in one line, at the moment ``now`` (monotonic seconds)."""
-        parts = [f"{self.done}/{self.total} jobs", *self._by_status(), f"{self.running} slots held", units(self.spent)]
+        held = f"{self.running} slot{'' if self.running == 1 else 's'} held"
+        spent = money(self.totals) if self.totals else [f"{units(self.spent)} spent"]
+        parts = [f"{self.done}/{self.total} jobs", *self._by_status(), held, *spent]
         rate = self.rate(now)
         if rate is not None and self.done < self.total:
             parts += [f"{rate * 60:.1f} a minute", f"{span((self.total - self.done) / rate)} to go"]
@@ -89,6 +93,12 @@ class Tally:
 def in_words(status: Status) -> str:
     """A status for people to read."""
     return status.value.replace("_", " ")
+
+
+def money(totals: Totals) -> list[str]:
+    """What was spent, and where there is any, what is reserved for running tasks and what is in doubt: in words."""
+    parts = ((totals.spent, "spent"), (totals.reserved, "reserved"), (totals.in_doubt, "in doubt"))
+    return [f"{units(amount)} {word}" for amount, word in parts if amount or word == "spent"]
 
 
 def units(amount: Decimal) -> str:

@@ -28,7 +28,7 @@ from ._earlier import kept
 from ._exits import Exit
 from ._options import Account, Count, Output
 from ._selection import Choice, Selection, journal_beside
-from ._tally import span, units
+from ._tally import money, span, units
 from ._windows import in_windows
 
 _AT_ONCE = 16
@@ -109,6 +109,8 @@ async def check(
                 sums.add(report, rows.get(job.key))
                 _say(job, report, json=json)
     output.note(_summary(sums, gateway, running_tasks))
+    if paid is not None:
+        output.note(f"its journal so far: {', '.join(money(await paid.totals()))}")
     if not gateway.shows_tasks:
         output.note(
             f"the gateway {gateway.name} can show neither a list of tasks nor a task by its external id: should the "

@@ -20,6 +20,7 @@ from ._console import say, say_table, tell
 from ._exits import Exit
 from ._interrupts import interruptible
 from ._options import Output
+from ._places import refuse_folder
 from ._progress import shown
 from ._tally import Tally, in_words, units
 
@@ -61,6 +62,7 @@ async def demo(*, out: Path = Path("demo-out"), output: Output = Output()) -> in
 
 def _fresh_folder(out: Path) -> Path:
     """The folder itself, or a numbered one inside it where it was used before: every demo is a batch of its own."""
+    refuse_folder("--out", out)
     try:
         out.mkdir(parents=True, exist_ok=True)
         return _unused(out)

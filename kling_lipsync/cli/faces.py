@@ -9,6 +9,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from .._checks.addresses import flaw_of_url, shown
 from .._report import SeenFace, SeenVideo, contact_sheet
 from .._workflow.sessions import video_name
 from ..client import KlingClient
@@ -20,6 +21,7 @@ from ._console import say_table, tell
 from ._exits import Exit
 from ._interrupts import interruptible
 from ._options import Account, Output
+from ._places import refuse_file
 from ._selection import Choice, journal_beside
 from ._single import state_folder
 from ._windows import in_windows
@@ -57,7 +59,8 @@ async def faces(
 ) -> int:
     """Finds the faces of videos (0.05 unit each, kept in the journal for 23 h), and writes them as a table to stdout.
 
-    Exit status: 0 each video has a face, 1 some have none or could not be looked at.
+    Exit status: 0 each video has a face, 1 some have none or could not be looked at, 2 nothing was sent, 3
+    the account may not.
 
     Parameters
     ----------
@@ -73,6 +76,10 @@ async def faces(
     output.set_up()
     if (jobs is None) == (video is None):
         raise ConfigurationError("give either a manifest or --video")
+    if video is not None and (flaw := flaw_of_url(video)) is not None:
+        raise ConfigurationError(f"--video {shown(video)} {flaw}: Kling takes no uploads, give the URL of a video")
+    if sheet is not None:
+        refuse_file("--sheet", sheet)
     client = account.client()
     if jobs is not None:
         videos = _videos(job.video for job in choice.of(jobs))
@@ -113,7 +120,7 @@ async def _show(client: KlingClient, videos: Iterator[Video], journal: Path, she
                     pages.append(await _page(client, video, found))
     say_table(("VIDEO", "FACE", "ID", "SEEN"), rows)
     if sheet is not None:
-        _write(sheet, contact_sheet(pages))
+        whole = _written(sheet, contact_sheet(pages)) and whole
     return Exit.SUCCEEDED if whole else Exit.UNSUCCESSFUL
 
 
@@ -157,8 +164,10 @@ async def _image(client: KlingClient, face: Face) -> bytes | None:
     return image if size in (None, len(image)) else None
 
 
-def _write(sheet: Path, page: str) -> None:
+def _written(sheet: Path, page: str) -> bool:
     try:
         sheet.write_text(page, "utf-8")
     except OSError as error:
-        raise ConfigurationError(f"--sheet {sheet}: {error.strerror}") from error
+        tell(f"--sheet {sheet}: {error.strerror}; the faces are kept in the journal: run it again")
+        return False
+    return True

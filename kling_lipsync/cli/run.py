@@ -14,21 +14,22 @@ from attrs import evolve, frozen
 from .._journal import JournalView
 from ..client import KlingClient
 from ..coordinator import Coordinator
-from ..errors import ConfigurationError, JournalError, KlingError
+from ..errors import ConfigurationError, DownloadError, JournalError, KlingError
 from ..events import Outcome
 from ..manifest import ResultsFile
 from ..models import Job, Status
 from ._batch import Batch
 from ._console import PROGRAM, named, say, tell
 from ._earlier import keep_trace, kept
-from ._exits import Exit, exit_of_batch
+from ._exits import exit_of_batch
 from ._interrupts import interruptible
 from ._listening import Announced, Door, Jobs, make_door
 from ._options import Account, Output
+from ._places import refuse_file, refuse_folder
 from ._progress import shown
 from ._selection import Choice, Selection, journal_beside
 from ._single import Single, next_key, state_folder
-from ._tally import Tally, in_words, units
+from ._tally import Tally, in_words, money
 
 _MOST_TOLD = 20
 
@@ -82,6 +83,7 @@ async def run(
     else:
         _refuse("one job", single.given)
         work = _manifest(choice.of(jobs), batch, download)
+    _refuse_places(work, batch)
     return await _run(_announced(work, door), client, batch, output)
 
 
@@ -108,38 +110,56 @@ async def _one_job(single: Single, batch: Batch, client: KlingClient) -> _Work:
     journal = batch.journal or state_folder() / f"{job.key}.journal"
     key = await next_key(job.key, journal, again=single.again)
     path = Path.cwd() / (job.output or "")
+    if path.is_dir():
+        raise ConfigurationError(f"--output {single.output}: it is a folder: name a file")
     return _Work(jobs=[evolve(job, key=key, output=path.name)], journal=journal, download_to=path.parent)
+
+
+def _refuse_places(work: _Work, batch: Batch) -> None:
+    """Nothing is paid where it is known that what is bought cannot be written."""
+    if work.download_to is not None:
+        refuse_folder("--download" if work.selection else "--output", work.download_to)
+    if batch.results is not None:
+        refuse_file("--results", batch.results)
 
 
 async def _run(work: _Work, client: KlingClient, batch: Batch, output: Output) -> int:
     tally = Tally(total=len(work.jobs), began=anyio.current_time())
-    status: int = Exit.UNSUCCESSFUL
-    broken: JournalError | None = None
+    stopped: KlingError | None = None
     async with interruptible() as interruption:
         try:
-            status = await _work_off(work, client, batch, output, tally)
-        except* JournalError as errors:  # several jobs may meet the broken journal at once
-            broken = _first(errors)
+            stopped = await _work_off(work, client, batch, output, tally)
+        except* (JournalError, ConfigurationError) as errors:  # several jobs may meet the broken journal at once
+            stopped = _first(errors)
+    if stopped is not None and not tally.started:
+        raise stopped
+    if not isinstance(stopped, JournalError):
+        await _settle(tally, work.journal)
+    if stopped is not None:
+        tell(f"stopped: {stopped}")
+    output.note(tally.line(anyio.current_time()))
     if interruption.exit is not None:
-        output.note(tally.line(anyio.current_time()))
         tell(f"to go on: {PROGRAM} {shlex.join(sys.argv[1:])}")
         return interruption.exit
-    if broken is None:
-        return status
-    if not tally.started:
-        raise broken
-    tell(f"stopped: {broken}")
-    return Exit.STOPPED
+    return exit_of_batch(tally.statuses, whole=not tally.unfetched, stopped=stopped is not None)
 
 
-def _first(errors: ExceptionGroup[JournalError]) -> JournalError:
+def _first(errors: ExceptionGroup[KlingError]) -> KlingError:
     inner: Exception = errors
     while isinstance(inner, ExceptionGroup):
         inner = inner.exceptions[0]
-    return inner if isinstance(inner, JournalError) else JournalError(str(inner))
+    return inner if isinstance(inner, KlingError) else KlingError(str(inner))
 
 
-async def _work_off(work: _Work, client: KlingClient, batch: Batch, output: Output, tally: Tally) -> int:
+async def _settle(tally: Tally, journal: Path) -> None:
+    """Lets the last line say what the journal says of its money, now that nothing is written to it."""
+    after = await kept(journal)
+    if after is not None:
+        tally.totals = await after.totals()
+
+
+async def _work_off(work: _Work, client: KlingClient, batch: Batch, output: Output, tally: Tally) -> KlingError | None:
+    """Takes the jobs to their ends; why the batch stopped before, or ``None``."""
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(client)
         before = await kept(work.journal)
@@ -166,8 +186,8 @@ async def _work_off(work: _Work, client: KlingClient, batch: Batch, output: Outp
         await stack.enter_async_context(shown(tally, output.mode))
         outcome = await _watch(work, coordinator, results, tally)
         if work.selection is None and outcome is not None:
-            await _hand_over(work, client, outcome)
-    return _end(coordinator.stopped, output, tally)
+            await _hand_over(work, client, outcome, tally)
+    return coordinator.stopped
 
 
 def _if_any(client: KlingClient) -> str:
@@ -187,7 +207,7 @@ async def _inherit(tally: Tally, before: JournalView | None) -> str:
     totals = await before.totals()
     tally.inherit(totals, await before.holders())
     counts = [f"{totals.jobs[status]} {in_words(status)}" for status in Status if totals.jobs.get(status)]
-    return f"{', '.join(counts) or 'no jobs yet'}, {units(totals.spent)} spent"
+    return ", ".join([*(counts or ["no jobs yet"]), *money(totals)])
 
 
 async def _refuse_changed(coordinator: Coordinator, jobs: Iterable[Job]) -> None:
@@ -215,23 +235,22 @@ async def _watch(work: _Work, coordinator: Coordinator, results: ResultsFile | N
             if results is not None:
                 results.append(outcome)
             if outcome.record is not None and tally.troubled <= _MOST_TOLD:
-                tell(f"job {outcome.key!r}: {in_words(outcome.status)}: {outcome.error}")
+                unfetched = ", but not fetched" if outcome.status is Status.SUCCEEDED else ""
+                tell(f"job {named([outcome.key])}: {in_words(outcome.status)}{unfetched}: {outcome.error}")
     return outcome
 
 
-async def _hand_over(work: _Work, client: KlingClient, outcome: Outcome) -> None:
+async def _hand_over(work: _Work, client: KlingClient, outcome: Outcome, tally: Tally) -> None:
     """Sees to it that the one job's result lies where it was asked for, and says where."""
     if outcome.status is not Status.SUCCEEDED or outcome.record is not None or work.download_to is None:
         return
     (job,) = work.jobs
     path = work.download_to / (job.output or "")
     if not path.exists() or outcome.file is None or not outcome.file.exists() or not outcome.file.samefile(path):
-        await client.download(outcome.result().task, path)
+        try:
+            await client.download(outcome.result().task, path)
+        except DownloadError as error:
+            tell(f"{error}; the result is paid and stays at Kling: run it again to fetch it")
+            tally.unfetched += 1
+            return
     say(str(path))
-
-
-def _end(stopped: KlingError | None, output: Output, tally: Tally) -> int:
-    if stopped is not None:
-        tell(f"stopped: {stopped}")
-    output.note(tally.line(anyio.current_time()))
-    return exit_of_batch(tally.statuses, whole=not tally.unfetched, stopped=stopped is not None)

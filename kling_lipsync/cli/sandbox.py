@@ -16,11 +16,12 @@ from ..errors import ConfigurationError
 from ._console import say, tell
 from ._exits import Exit
 from ._interrupts import interruptible
-from ._options import Count, Output, Positive
+from ._options import Count, Output, Positive, Whole
 
 if TYPE_CHECKING:
     from ..sandbox import Sandbox, Settings
 
+_LAST_PORT = 65535
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 # The words that the sandbox knows; it is imported late, as its extra may be absent.
@@ -64,7 +65,7 @@ class World:
     result_url_lifetime: Positive = 30 * 24 * 3600.0
     """Seconds for which a link opens its file; default: 30 days."""
 
-    seed: int = 0
+    seed: Whole = 0
     """Makes another, equally repeatable, run of luck."""
 
     media: Path | None = None
@@ -167,7 +168,7 @@ class Unknowns:
 async def sandbox(
     *,
     host: str = "127.0.0.1",
-    port: int = 8000,
+    port: Whole = 8000,
     faults: Path | None = None,
     world: World = World(),
     played: Played = Played(),
@@ -188,6 +189,8 @@ async def sandbox(
     output.set_up()
     if host not in _LOOPBACK:
         raise ConfigurationError(f"--host {host}: the sandbox is for this machine only: {', '.join(_LOOPBACK)}")
+    if not 0 <= port <= _LAST_PORT:
+        raise ConfigurationError(f"--port {port}: give 0 to {_LAST_PORT}")
     if world.media is not None and not world.media.is_dir():
         raise ConfigurationError(f"--media {world.media}: not a folder")
     settings, serve, make = _build(_given(world) | _given(played) | _given(unknowns))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from .._checks.rules import judge_all, refusal
+from .._checks.speaking import SPEECH_RULES, Spoken
+from .._workflow.inspect import contract_of
+from ..client import KlingClient
+from ..errors import KlingError
 from ..manifest import units_number
-from ..models import Speech
-from ._console import say_json
+from ..models import Speech, SpokenAudio, Verdict
+from ._console import say_json, tell
 from ._exits import Exit
 from ._options import Account, Output
 
@@ -21,6 +26,8 @@ async def speak(
 ) -> int:
     """Has Kling speak a text, and writes its audio id as a JSON line: costs 0.05 unit each time it is run.
 
+    Exit status: 0 it was spoken, 1 it was not, 2 nothing was sent, 3 the account may not.
+
     Parameters
     ----------
     text
@@ -33,8 +40,11 @@ async def speak(
         0.8 to 2.0; default: 1.
     """
     output.set_up()
-    async with account.client() as client:
-        spoken = await client.speak(Speech(text, voice_id, language=voice_language, speed=voice_speed))
+    speech = Speech(text, voice_id, language=voice_language, speed=voice_speed)
+    client = account.client()
+    _refuse_wrong(speech, client)
+    async with client:
+        spoken = await _spoken(speech, client)
     say_json(
         {
             "audio_id": spoken.audio_id,
@@ -44,3 +54,18 @@ async def speak(
         }
     )
     return Exit.SUCCEEDED
+
+
+def _refuse_wrong(speech: Speech, client: KlingClient) -> None:
+    problems = judge_all(SPEECH_RULES, Spoken(speech, contract_of(client.gateway)))
+    if any(problem.verdict is Verdict.FAIL for problem in problems):
+        raise refusal(problems)
+
+
+async def _spoken(speech: Speech, client: KlingClient) -> SpokenAudio:
+    try:
+        return await client.speak(speech)
+    except KlingError as error:
+        if error.may_have_acted:
+            tell("it may have been spoken and charged; nobody can tell, and running it again may charge it once more")
+        raise

@@ -21,8 +21,8 @@ META = "meta_"
 VIDEO_SOURCES = ("video_url", "video_id")
 SOUND_SOURCES = ("audio_file", "audio_url", "audio_id", "text")
 VOICE = ("voice_id", "voice_language", "voice_speed")
-UNIQUE = ("key", "external_task_id", "output")
-"""Columns whose values may each stand on one row only: two jobs cannot share a key, a task or a file."""
+UNIQUE = ("key", "external_task_id")
+"""Columns whose values may each stand on one row only: two jobs cannot share a key or a task."""
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,15}(\.0{1,15})?")
 _NUMBER = re.compile(r"[+-]?([0-9]{1,15}(\.[0-9]{0,15})?|\.[0-9]{1,15})([eE][+-]?[0-9]{1,2})?")

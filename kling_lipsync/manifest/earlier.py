@@ -36,7 +36,7 @@ def listed(path: Path) -> Iterator[Listed]:
     try:
         with path.open("rb") as file:
             for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b"")):
-                job = _listed(line)
+                job = listed_by(line)
                 if job is not None:
                     yield job
                 elif number == 0:
@@ -70,7 +70,8 @@ def _copied(path: Path, copy: Path) -> bool:
     return True
 
 
-def _listed(line: bytes) -> Listed | None:
+def listed_by(line: bytes | str) -> Listed | None:
+    """The job that a line of results lists, or ``None`` where it is no result."""
     try:
         read = json.loads(line)
     except (ValueError, RecursionError):

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
+from .._workflow.fetch import result_name
 from ..errors import ConfigurationError
 from ..models import Job
 from .columns import UNIQUE, make_job
 from .rows import Flaw, Row, Unreadable, read_rows
 
+_FILE = "file"
 MOST_TOLD = 100
 """Wrong lines that an error lists; the rest is counted."""
 
@@ -65,7 +67,7 @@ class _Findings:
 
     count: int = 0
     told: list[str] = field(factory=list)
-    seen: dict[str, dict[bytes, int]] = field(factory=lambda: {column: {} for column in UNIQUE})
+    seen: dict[str, dict[bytes, int]] = field(factory=lambda: {column: {} for column in (*UNIQUE, _FILE)})
 
     def wrong(self, line: int, message: str) -> None:
         self.count += 1
@@ -73,18 +75,27 @@ class _Findings:
             self.told.append(f"line {line}: {message}")
 
     def add(self, row: Row, folder: Path) -> None:
-        _, wrong = make_job(row.cells, folder)
+        job, wrong = make_job(row.cells, folder)
         for message in wrong:
             self.wrong(row.line, message)
-        for column, lines in self.seen.items():
-            if column in row.cells:
-                self._add_unique(row, column, lines)
+        repeated = [column for column in UNIQUE if column in row.cells and self._repeats(row, column)]
+        if job is not None and "key" not in repeated:
+            self._add_file(row.line, job)
 
-    def _add_unique(self, row: Row, column: str, lines: dict[bytes, int]) -> None:
+    def _repeats(self, row: Row, column: str) -> bool:
         value = str(row.cells[column])
-        first = lines.setdefault(_digest(value), row.line)
+        first = self.seen[column].setdefault(_digest(value), row.line)
         if first != row.line:
             self.wrong(row.line, f"{column} {value[:60]!r} stands on line {first} already")
+        return first != row.line
+
+    def _add_file(self, line: int, job: Job) -> None:
+        """Two jobs cannot share a file, whether its name is their output or made of their key."""
+        name = str(result_name(job))
+        first = self.seen[_FILE].setdefault(_digest(name), line)
+        if first != line:
+            whose = "output" if job.output is not None else "its file"
+            self.wrong(line, f"{whose} {name[:60]!r} is that of line {first} already")
 
 
 def read_manifest(path: str | Path) -> Manifest:

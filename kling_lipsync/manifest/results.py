@@ -15,7 +15,7 @@ from typing import IO, Any
 from ..errors import ConfigurationError, ErrorRecord
 from ..events import Outcome
 from ..models import Plan, Status
-from .earlier import listed
+from .earlier import listed, listed_by
 
 
 def result_line(outcome: Outcome) -> dict[str, Any]:
@@ -93,8 +93,8 @@ class ResultsFile:
     ) -> None:
         file, self._file = self._file, None
         if file is not None:
-            file.close()
             with _told(self.path):
+                file.close()
                 self._compact()
 
     def append(self, outcome: Outcome) -> None:
@@ -108,12 +108,15 @@ class ResultsFile:
             self._file.flush()
 
     def _compact(self) -> None:
-        last: dict[str, int] = {}
-        with self.path.open(encoding="utf-8", newline="\n") as lines:
-            for number, line in enumerate(lines):
-                last[json.loads(line)["key"]] = number
-        with self.path.open(encoding="utf-8", newline="\n") as lines, _replacing(self.path) as file:
-            file.writelines(line for number, line in enumerate(lines) if last[json.loads(line)["key"]] == number)
+        """Keeps the last line of each job; half a line, as a full disk leaves it, is dropped."""
+        with self.path.open(encoding="utf-8", errors="replace", newline="\n") as lines:
+            last = {job.key: number for number, line in enumerate(lines) if (job := listed_by(line)) is not None}
+        kept = frozenset(last.values())
+        with (
+            self.path.open(encoding="utf-8", errors="replace", newline="\n") as lines,
+            _replacing(self.path) as file,
+        ):
+            file.writelines(line for number, line in enumerate(lines) if number in kept)
 
 
 def _line(outcome: Outcome) -> str:

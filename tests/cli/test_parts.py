@@ -105,7 +105,7 @@ def test_a_tally_of_a_batch() -> None:
     tally.add(Outcome(key="d", status=FAILED, record=ErrorRecord(type="TaskFailed", message="x")))
     assert (tally.running, tally.statuses, tally.unfetched) == (0, {DONE, FAILED}, 1)
     assert tally.line(160.0) == (
-        "3/10 jobs, 2 succeeded, 1 failed, 1 not fetched, 0 slots held, 5.5 units, 3.0 a minute, 2 min to go"
+        "3/10 jobs, 2 succeeded, 1 failed, 1 not fetched, 0 slots held, 5.5 units spent, 3.0 a minute, 2 min to go"
     )
 
 
@@ -131,7 +131,7 @@ def test_a_rate_needs_some_tasks() -> None:
     tally.observe(ended("a", "1"))
     tally.observe(ended("b", "1"))
     assert tally.rate(10.0) is None
-    assert tally.line(10.0) == "0/10 jobs, 0 slots held, 2 units"
+    assert tally.line(10.0) == "0/10 jobs, 0 slots held, 2 units spent"
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ async def test_lines_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: False, raising=False)
     async with _progress.shown(Tally(total=3, began=0.0), "auto"):
         await twice.wait()
-    assert set(told) == {"0/3 jobs, 0 slots held, 0 units"}
+    assert set(told) == {"0/3 jobs, 0 slots held, 0 units spent"}
 
 
 def test_a_contact_sheet_escapes_what_it_shows() -> None:

@@ -189,13 +189,23 @@ def test_all_wrong_lines_are_told_at_once(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("column", ["external_task_id", "output"])
-def test_two_rows_cannot_share_a_task_or_a_file(tmp_path: Path, column: str) -> None:
-    """Two jobs with one external id would be one task, and two with one output would overwrite each other."""
+def test_two_rows_cannot_share_a_file(tmp_path: Path) -> None:
+    """Two results under one name would overwrite each other, however the name is written or made."""
+    outputs = {"a": "x.mp4", "b": "./x.mp4", "c": "", "d": "c.mp4", "e": "f.mp4", "f": ""}
+    rows = "".join(f"{key},https://x/v,https://x/s,{output}\n" for key, output in outputs.items())
+    assert problems(written(tmp_path, f"{HEADER},output\n{rows}")) == (
+        "line 3: output 'x.mp4' is that of line 2 already",
+        "line 5: output 'c.mp4' is that of line 4 already",
+        "line 7: its file 'f.mp4' is that of line 6 already",
+    )
+
+
+def test_two_rows_cannot_share_a_task(tmp_path: Path) -> None:
+    """Two jobs with one external id would be one task."""
     rows = "".join(f"{key},https://x/v,https://x/s,same\n" for key in "abc")
-    assert problems(written(tmp_path, f"{HEADER},{column}\n{rows}")) == (
-        f"line 3: {column} 'same' stands on line 2 already",
-        f"line 4: {column} 'same' stands on line 2 already",
+    assert problems(written(tmp_path, f"{HEADER},external_task_id\n{rows}")) == (
+        "line 3: external_task_id 'same' stands on line 2 already",
+        "line 4: external_task_id 'same' stands on line 2 already",
     )
 
 

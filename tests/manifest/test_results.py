@@ -165,3 +165,31 @@ async def test_no_such_folder(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be written"):
         async with ResultsFile(tmp_path / "none" / "results.jsonl", of()):
             pass
+
+
+async def test_half_a_line_is_dropped(tmp_path: Path) -> None:
+    """What a full disk left of a line, in the middle of a character at that, does not keep the rest from its place."""
+    path = tmp_path / "results.jsonl"
+    async with ResultsFile(path, of()) as results:
+        results.append(Outcome(key="a", status=Status.RUNNING))
+        with path.open("ab") as file:
+            file.write('{"key": "ä'.encode()[:-1] + b"\n")
+        results.append(Outcome(key="a", status=Status.SUCCEEDED))
+    assert [(line["key"], line["status"]) for line in lines(path)] == [("a", "succeeded")]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is always full")
+async def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    """A line that finds no room is told as what it is, when the file is closed as well."""
+    path = tmp_path / "results.jsonl"
+    results = ResultsFile(path, of())
+    await results.__aenter__()
+    assert results._file is not None
+    results._file.close()
+    path.unlink()
+    path.symlink_to("/dev/full")
+    results._file = path.open("a", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="cannot be written: No space left"):
+        results.append(Outcome(key="a", status=Status.SUCCEEDED))
+    with pytest.raises(ConfigurationError, match="cannot be written: No space left"):
+        await results.__aexit__(None, None, None)
