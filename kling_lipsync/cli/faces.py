@@ -74,12 +74,7 @@ async def faces(
         Default: the manifest's name + .journal; for one video a file in your state folder.
     """
     output.set_up()
-    if (jobs is None) == (video is None):
-        raise ConfigurationError("give either a manifest or --video")
-    if video is not None and (flaw := flaw_of_url(video)) is not None:
-        raise ConfigurationError(f"--video {shown(video)} {flaw}: Kling takes no uploads, give the URL of a video")
-    if sheet is not None:
-        refuse_file("--sheet", sheet)
+    _refuse_wrong(jobs, video, sheet)
     client = account.client()
     if jobs is not None:
         videos = _videos(job.video for job in choice.of(jobs))
@@ -91,6 +86,15 @@ async def faces(
     async with interruptible() as interruption:
         status = await _show(client, videos, journal, sheet)
     return interruption.exit or status
+
+
+def _refuse_wrong(jobs: Path | None, video: str | None, sheet: Path | None) -> None:
+    if (jobs is None) == (video is None):
+        raise ConfigurationError("give either a manifest or --video")
+    if video is not None and (flaw := flaw_of_url(video)) is not None:
+        raise ConfigurationError(f"--video {shown(video)} {flaw}: Kling takes no uploads, give the URL of a video")
+    if sheet is not None:
+        refuse_file("--sheet", sheet)
 
 
 def _videos(videos: Iterable[Video]) -> Iterator[Video]:
