@@ -186,6 +186,9 @@ class JournalReader(Protocol):
     async def rows_of(self, keys: Sequence[str]) -> dict[str, JobRow]:
         """Those of ``keys`` that the journal knows; cheap for many at once."""
 
+    async def holders(self) -> Sequence[JobRow]:
+        """The jobs that hold a slot."""
+
     async def dead_claims(self) -> Sequence[JobRow]:
         """The jobs that need somebody and have nobody: they hold a slot, run, or had a request under way, and their
         owner is dead or gave them back. Whoever admits one goes on with it. Cheap where there are none.
@@ -284,7 +287,7 @@ class Journal(JournalReader, Protocol):
 
     async def wait_for_others(self, timeout: float) -> bool:  # noqa: ASYNC109 - its end is an answer, not a failure
         """Whether another owner has written anything since this was last asked: ``True`` as soon as one has, ``False``
-        after ``timeout`` seconds.
+        after ``timeout`` seconds. For one caller at a time: what it was told, another is not told again.
         """
 
     def pacer(self, rate: float | None) -> Pacer:

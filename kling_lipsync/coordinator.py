@@ -153,6 +153,7 @@ class Coordinator(_Reader):
             if self._callbacks is not None:
                 relay = Relay(self._journal, context.watcher)
                 group.start_soon(relay.run)
+                context.neighbours.listen(relay.hear)
                 stack.callback(self._callbacks.subscribe(relay.wake))
             desk = Desk(context, claims)
             inbox = Inbox(context, desk, self._admission)

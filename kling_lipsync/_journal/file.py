@@ -8,8 +8,10 @@ import sqlite3
 import threading
 from contextlib import closing
 from pathlib import Path
+from stat import S_ISREG
 
 from ..errors import JournalError
+from .patience import MOMENT_MS, patiently
 from .schema import APPLICATION_ID, FORMAT, STEPS
 
 LONGEST_CHECK = 2.0
@@ -25,17 +27,19 @@ def refuse_foreign(path: Path, name: str) -> bool:
     connection of this process. Raises ``JournalError`` for a folder, a missing folder around it, and another program's
     SQLite file; ``sqlite3.Error`` for any other file; ``OSError``.
     """
-    if path.is_file():
-        if not path.stat().st_size:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise JournalError(f"{name}: there is no folder {path.parent}: make it first") from None
+        return False
+    if S_ISREG(found.st_mode):
+        if not found.st_size:
             return False
         with closing(_connect_immutable(path)) as connection:
             _refuse_other_program(connection, name)
         return True
-    if path.exists():
-        raise JournalError(f"{name} is no file: name a file")
-    if not path.parent.is_dir():
-        raise JournalError(f"{name}: there is no folder {path.parent}: make it first")
-    return False
+    raise JournalError(f"{name} is no file: name a file")
 
 
 def _refuse_other_program(connection: sqlite3.Connection, name: str) -> None:
@@ -134,7 +138,8 @@ def _migrate(connection: sqlite3.Connection, found: int) -> None:
 
 
 def _make_durable(connection: sqlite3.Connection, name: str) -> None:
-    mode = connection.execute("pragma journal_mode = wal").fetchone()[0]
+    # SQLite does not wait by itself for a lock that this needs, as while another process makes the file.
+    mode = patiently(lambda: connection.execute("pragma journal_mode = wal").fetchone()[0], pause=MOMENT_MS / 1000)
     if mode not in ("wal", "memory"):
         raise JournalError(f"{name}: its file system cannot keep a write-ahead log: choose a folder on a local disk")
     for pragma in ("synchronous = full", "fullfsync = on", "checkpoint_fullfsync = on"):

@@ -221,4 +221,6 @@ def _text(text: str) -> str:
         text.encode()
     except UnicodeEncodeError as error:
         raise JournalError(f"the journal cannot keep the text {text!r}: it is not Unicode") from error
+    if "\0" in text:  # SQLite's JSON functions, by which many are looked up at once, end there
+        raise JournalError(f"the journal cannot keep the text {text!r}: it holds a null character")
     return text

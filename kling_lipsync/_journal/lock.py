@@ -11,6 +11,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from ..errors import JournalError
+
 if sys.platform == "win32":
     import msvcrt
 
@@ -103,6 +105,12 @@ class LockFile:
         else:
             self.path.unlink(missing_ok=True)
             self.close()
+
+
+def refuse_fork(process: int, name: str) -> None:
+    """Raises ``JournalError`` in a process that is not ``process``, which opened what messages call ``name``."""
+    if process != os.getpid():
+        raise JournalError(f"{name} was opened by another process, before a fork: open it anew in this one")
 
 
 def locked(path: Path) -> bool:

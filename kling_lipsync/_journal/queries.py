@@ -38,6 +38,7 @@ _ROW = """
 _ROW_OF = f"{_ROW} where key = ?"
 _ROWS_OF = f"{_ROW} where key in (select value from json_each(?))"  # noqa: S608 - made of constants
 _PAGE_OF_ROWS = f"{_ROW} where position > ? order by position limit ?"
+_HOLDERS = f"{_ROW} where open and holds_slot order by position"
 _NEEDY = "open and (holds_slot or status <> 'in_doubt')"  # a doubt without a slot waits for whoever gives the job again
 _NEEDY_OF = f"{_ROW} where {_NEEDY} and coalesce(owner, '') in (select value from json_each(?)) order by position"  # noqa: S608 - made of constants
 _OWNERS = f"select distinct coalesce(owner, '') from jobs where {_NEEDY}"  # noqa: S608 - made of constants
@@ -88,6 +89,11 @@ def page(connection: Connection, after: int) -> tuple[list[JobRow], int]:
     """The jobs after position ``after``, up to a page of them, and the position of the last."""
     found = connection.execute(_PAGE_OF_ROWS, (after, PAGE)).fetchall()
     return [_row(fields) for fields in found], found[-1][-1] if found else after
+
+
+def holders(connection: Connection) -> list[JobRow]:
+    """The jobs that hold a slot."""
+    return [_row(fields) for fields in connection.execute(_HOLDERS)]
 
 
 def dead_claims(connection: Connection, alive: Alive) -> list[JobRow]:

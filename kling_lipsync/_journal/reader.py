@@ -51,6 +51,10 @@ class Reader(ABC):
             found.update(await self._read(partial(queries.rows_of, keys=some)))
         return found
 
+    async def holders(self) -> Sequence[JobRow]:
+        """The jobs that hold a slot, in the order they were first given."""
+        return await self._read(queries.holders)
+
     async def dead_claims(self) -> Sequence[JobRow]:
         """The jobs that need somebody and have nobody: they hold a slot, run, or had a request under way, and their
         owner is dead or gave them back; in the order they were first given.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,14 +14,13 @@ from attrs import define, field
 
 from ..errors import JournalError
 from . import file, writes
-from .failures import busy, lasting, mapped
+from .failures import lasting, mapped
+from .lock import refuse_fork
 from .owners import Owner, Owners
+from .patience import MOMENT_MS, patiently
 from .turns import OwnTurns, SharedTurns
 
 T = TypeVar("T")
-
-_MOMENT_MS = 10
-_MOMENTS = 3000  # so long in all does a write wait for another process; counted, as a stopped process sees time jump
 
 
 @define(kw_only=True, eq=False)
@@ -51,7 +50,7 @@ class Store:
             others = bool(self.owners.others(self.owner.id))
             self.journal_id = writes.take_account(connection, account, self.name, others)
 
-        self.connection.execute(f"pragma busy_timeout = {_MOMENT_MS}")
+        self.connection.execute(f"pragma busy_timeout = {MOMENT_MS}")
         self.transact([enter])
 
     def transact(self, works: Sequence[Callable[[sqlite3.Connection], None]], *, durable: bool = True) -> None:
@@ -60,15 +59,14 @@ class Store:
         Raises ``JournalError``, and whatever a work raises. A full disk may be tried again. After a disk's failure, of
         which only the next opening will tell what it left, all further writes are refused.
         """
-        with self._turn, mapped(self.name):
-            self._refuse_unusable()
+        with self._taken():
             if self._failure:
                 raise JournalError(
                     f"{self.name} takes no more events since its disk failed ({self._failure}): run again"
                 )
             try:
                 self._wait_for_disk(durable)
-                self._patiently(lambda: self.connection.execute("begin immediate"))
+                patiently(lambda: self.connection.execute("begin immediate"))
                 for work in works:
                     work(self.connection)
                 self.connection.execute("commit")
@@ -81,9 +79,8 @@ class Store:
 
     def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """What ``query`` returns, from the journal as it is at one moment. Raises ``JournalError``."""
-        with self._turn, mapped(self.name):
-            self._refuse_unusable()
-            return self._patiently(lambda: self._glance(query))
+        with self._taken():
+            return patiently(lambda: self._glance(query))
 
     def version(self) -> int:
         """A number that changes when another owner writes. Raises ``JournalError``."""
@@ -91,9 +88,9 @@ class Store:
 
     def close(self) -> None:
         """Closes the file and gives its claims back. A second call does nothing. Raises ``JournalError``."""
-        with self._turn, mapped(self.name):
-            if self._closed or self._process != os.getpid():
-                return
+        if self._closed or self._process != os.getpid():
+            return
+        with self._taken():
             self._closed = True
             try:
                 self.connection.close()
@@ -109,26 +106,18 @@ class Store:
             if self.connection.in_transaction:  # a disk that fails ends it
                 self.connection.execute("rollback")
 
-    def _patiently(self, call: Callable[[], T]) -> T:
-        # SQLite's own waiting leaves ever longer pauses: those who write without a pause would starve us.
-        for _ in range(_MOMENTS):
-            try:
-                return call()
-            except sqlite3.OperationalError as error:
-                if not busy(error):
-                    raise
-        return call()
-
     def _wait_for_disk(self, durable: bool) -> None:
         if durable != self._durable:
             self.connection.execute(f"pragma synchronous = {'full' if durable else 'normal'}")
             self._durable = durable
 
-    def _refuse_unusable(self) -> None:
-        if self._closed:
-            raise JournalError(f"{self.name} is closed")
-        if self._process != os.getpid():
-            raise JournalError(f"{self.name} was opened by another process, before a fork: open it anew in this one")
+    @contextmanager
+    def _taken(self) -> Iterator[None]:
+        refuse_fork(self._process, self.name)  # before the turn, which a thread of the parent may have had at the fork
+        with self._turn, mapped(self.name):
+            if self._closed:
+                raise JournalError(f"{self.name} is closed")
+            yield
 
 
 def open_store(path: Path | None, account: str, *, now: Callable[[], float], shared: bool) -> Store:

@@ -8,13 +8,14 @@ without waiting for anyone, so it is taken in the event loop's own thread.
 from __future__ import annotations
 
 import math
+import os
 import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from .failures import mapped
-from .lock import LockFile
+from .lock import LockFile, refuse_fork
 
 _RECORD = struct.Struct("<dd")  # when it was written, and the earliest moment for the next departure
 
@@ -44,10 +45,9 @@ class SharedTurns:
 
     def __init__(self, path: Path, name: str) -> None:
         self._name = name
+        self._process = os.getpid()
         with mapped(name):
             self._file = LockFile(path)
-            if len(self._file.read(_RECORD.size)) < _RECORD.size:
-                self._file.write(bytes(_RECORD.size))
 
     def now(self) -> float:
         """Seconds on the machine's own clock."""
@@ -56,8 +56,10 @@ class SharedTurns:
     def take(self, interval: float) -> float | None:
         """The moment of the next departure; others follow ``interval`` seconds later at the earliest.
 
-        ``None`` where another process is taking a turn at this very moment.
+        ``None`` where another process is taking a turn at this very moment. Raises ``JournalError`` after a fork, since
+        the file is closed in the child.
         """
+        refuse_fork(self._process, self._name)
         with mapped(self._name):
             if not self._file.try_lock():
                 return None
@@ -75,5 +77,8 @@ class SharedTurns:
 
     def _earliest(self, now: float) -> float:
         # The clock begins anew with the machine: what was written at a later time is from before that.
-        written, earliest = _RECORD.unpack(self._file.read(_RECORD.size))
+        record = self._file.read(_RECORD.size)
+        if len(record) < _RECORD.size:
+            return now
+        written, earliest = _RECORD.unpack(record)
         return float(earliest) if written <= now else now

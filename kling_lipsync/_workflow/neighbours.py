@@ -13,6 +13,10 @@ PATIENCE = 2.0
 """Seconds without news after which dead owners are looked for all the same."""
 
 
+Errand = Callable[[], Awaitable[None]]
+"""What is to be done when others may have written."""
+
+
 class Neighbours:
     """Follows what others write to the journal, but only while something here depends on it.
 
@@ -25,6 +29,7 @@ class Neighbours:
         self._stopped = stopped
         self._needed = anyio.Event()
         self._awaited: dict[str, anyio.Event] = {}
+        self._errands: list[Errand] = []
 
     async def refresh(self) -> None:
         """Counts the slots that others hold."""
@@ -42,15 +47,19 @@ class Neighbours:
         finally:
             del self._awaited[key]
 
-    async def run(self, take_over: Callable[[], Awaitable[None]]) -> None:
+    def listen(self, errand: Errand) -> None:
+        """Calls ``errand`` whenever others may have written, from now on without a pause."""
+        self._errands.append(errand)
+        self._needed.set()
+
+    async def run(self, take_over: Errand) -> None:
         """Looks for ever, and lets ``take_over`` take what dead owners left; cancel it to stop."""
         while True:
             await self._needed.wait()
-            while self._slots.others or self._awaited:
+            while self._slots.others or self._awaited or self._errands:
                 await self._journal.wait_for_others(PATIENCE)
-                await take_over()
-                await self.refresh()
-                await self._wake()
+                for errand in (take_over, self.refresh, self._wake, *self._errands):
+                    await errand()
             self._needed = anyio.Event()
 
     async def _wake(self) -> None:

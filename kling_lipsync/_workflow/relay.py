@@ -6,15 +6,11 @@ from collections import deque
 
 import anyio
 
-from .._tasks import task_group
 from ..abc import Journal
 from .watcher import Watcher
 
 MOST_WAITING = 1000
 """Ids that may wait to be passed on; the oldest are dropped, since the watcher finds each end by itself as well."""
-
-PATIENCE = 60.0
-"""Seconds between two looks for news where nobody writes."""
 
 
 class Relay:
@@ -25,6 +21,7 @@ class Relay:
         self._watcher = watcher
         self._untold: deque[str] = deque(maxlen=MOST_WAITING)
         self._came = anyio.Event()
+        self._heard = 0
 
     def wake(self, task_id: str) -> None:
         """There is news of a task: it is looked at here, or told to the others."""
@@ -32,23 +29,16 @@ class Relay:
             self._untold.append(task_id)
             self._came.set()
 
-    async def run(self) -> None:
-        """Tells and listens for ever; cancel it to stop. Raises ``JournalError``."""
-        async with task_group() as group:
-            group.start_soon(self._tell)
-            await self._listen()
+    async def hear(self) -> None:
+        """Wakes the watcher for what other processes have told. Raises ``JournalError``."""
+        for number, task_id in await self._journal.told(self._heard):
+            self._watcher.wake_task(task_id)
+            self._heard = number
 
-    async def _tell(self) -> None:
+    async def run(self) -> None:
+        """Tells the others for ever; cancel it to stop. Raises ``JournalError``."""
         while True:
             await self._came.wait()
             self._came = anyio.Event()
             while self._untold:
                 await self._journal.tell(self._untold.popleft())
-
-    async def _listen(self) -> None:
-        last = 0
-        while True:
-            for number, task_id in await self._journal.told(last):
-                self._watcher.wake_task(task_id)
-                last = number
-            await self._journal.wait_for_others(PATIENCE)

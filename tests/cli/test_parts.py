@@ -78,7 +78,9 @@ def ended(key: str, cost: str) -> TaskEnded:
 
 def holding(key: str, status: Status = Status.RUNNING) -> JobRow:
     """A job that an earlier run left with a slot."""
-    return JobRow(key=key, settings="", version=1, attempt=1, status=status, holds_slot=True, outcome=None)
+    return JobRow(
+        key=key, settings="", version=1, attempt=1, status=status, holds_slot=True, file=None, read_outcome=lambda: None
+    )
 
 
 def inheriting(*rows: JobRow) -> Tally:

@@ -104,7 +104,7 @@ async def _beget(_: SqliteJournal, how: str) -> str:
     """A child that lives on when this process dies: a program with all that may be inherited, or a fork."""
     if how == "program":
         idle = "import time; time.sleep(600)"
-        child = subprocess.Popen(  # noqa: S603 - our own line
+        child = subprocess.Popen(  # noqa: ASYNC220, S603 - our own line, and nobody else runs on this loop
             [sys.executable, "-c", idle], close_fds=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )
         return str(child.pid)
@@ -122,16 +122,21 @@ async def _use_in_fork(journal: SqliteJournal, key: str) -> str:
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
-        said = []
-        for use in (lambda: journal._opened().transact([]), lambda: journal._opened().read(lambda _: None)):
+        store, said = journal._opened(), []
+        uses: list[Callable[[], object]] = [
+            partial(store.transact, []),
+            partial(store.read, id),
+            partial(store.turns.take, 1.0),
+        ]
+        for use in uses:
             try:
                 said.append(repr(use()))
             except KlingError as error:
                 said.append(str(error))
-        journal._opened().close()
+        store.close()
         os.write(writing, " | ".join(said).encode())
         os._exit(0)
-    os.waitpid(pid, 0)
+    os.waitpid(pid, 0)  # noqa: ASYNC222 - nobody else runs on this loop
     return os.read(reading, 10_000).decode()
 
 

@@ -19,6 +19,8 @@ from kling_lipsync.errors import JournalError
 
 NOBODY = 65534
 ON_UNIX = pytest.mark.skipif(sys.platform == "win32", reason="permissions are Unix modes here")
+ONE_LOOP = pytest.mark.parametrize("anyio_backend", ["asyncio"])
+"""For tests of what another process does, whichever loop the test itself runs on."""
 
 
 class StoppedClock:

@@ -90,9 +90,7 @@ class _Fight:
     async def append(self, admission: Admission, event: Event, after: int, status: Status) -> None:
         """Writes under the ceilings."""
         outcome = standing(admission.claim.key, status)
-        await self.journal.append(
-            admission.claim, event, after=after, outcome=outcome, slots=SLOTS, budget=BUDGET
-        )
+        await self.journal.append(admission.claim, event, after=after, outcome=outcome, slots=SLOTS, budget=BUDGET)
 
 
 async def _finished(journal: SqliteJournal) -> bool:

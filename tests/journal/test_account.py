@@ -82,5 +82,8 @@ async def test_what_another_account_learnt_is_foreign(path: Path) -> None:
         assert not (await journal.admit("untouched", "settings of untouched")).foreign
         await begun(journal, "new", CHECKED, status=Status.NOT_STARTED)
     async with opened(path, account="other") as journal:
-        foreign = {key: (await journal.admit(key, f"settings of {key}")).foreign for key in ("old", "gone on with", "untouched", "new")}
+        foreign = {
+            key: (await journal.admit(key, f"settings of {key}")).foreign
+            for key in ("old", "gone on with", "untouched", "new")
+        }
     assert foreign == {"old": True, "gone on with": False, "untouched": False, "new": False}

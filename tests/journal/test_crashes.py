@@ -15,7 +15,7 @@ from kling_lipsync.errors import JournalError
 from kling_lipsync.events import CreateIntended
 
 from .facts import CHECKED, claimed, holders, opened, write
-from .writer import started
+from .writer import DEATHS, STEPS, started
 
 pytestmark = [
     pytest.mark.anyio,
@@ -94,6 +94,24 @@ async def test_a_kill_inside_a_transaction_leaves_nothing_of_it(path: Path) -> N
     async with reopened(path) as journal:
         assert [event.key for event in await journal.events()] == ["a"]
         assert await holders(journal) == []
+
+
+async def test_a_kill_at_each_commit_of_a_life_loses_nothing(tmp_path: Path) -> None:
+    """A process that dies right before any commit of a job's life leaves what was committed before it, and one that
+    dies right after has that commit too; whoever is next goes on from there.
+    """
+    process = started("die of each", tmp_path)
+    said, _ = process.communicate(timeout=60)
+    assert said.split("\n") == [f"{moment} {commit} {-signal.SIGKILL}" for moment, commit in DEATHS] + [""]
+    for moment, commit in DEATHS:
+        done = commit - (moment == "before")
+        version = min(max(done - 2, 0), 3)
+        standing = ("a", version, version == 2)
+        async with reopened(tmp_path / f"{moment} {commit}.db") as journal:
+            rows = [(row.key, row.version, row.holds_slot) async for row in journal.rows()]
+            assert rows == [standing] * (done >= 1)
+            assert await journal.kept_keys() == ["a"] * (2 <= done < STEPS)
+            assert len((await journal.admit("a", "settings of a")).events) == version
 
 
 async def test_a_log_left_by_a_kill_is_looked_at(path: Path) -> None:

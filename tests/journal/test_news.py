@@ -12,10 +12,18 @@ from .slow import PATIENCE, slow_transaction
 
 pytestmark = pytest.mark.anyio
 
+INTERVAL = 0.02
+
+
+@pytest.fixture(autouse=True)
+def _short_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks follow each other faster than in earnest."""
+    monkeypatch.setattr(news, "INTERVAL", INTERVAL)
+
 
 async def quiet(journal: SqliteJournal) -> None:
     """Returns once nothing is new to the journal."""
-    while await journal.wait_for_others(0.0) or await journal.wait_for_others(2 * news.INTERVAL):
+    while await journal.wait_for_others(0.0) or await journal.wait_for_others(2 * INTERVAL):
         pass
 
 
@@ -36,7 +44,7 @@ def looks_of(journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch) -> list[in
 async def some(looks: list[int]) -> None:
     """Returns once there has been a look."""
     while not looks:
-        await anyio.sleep(0.01)
+        await anyio.sleep(INTERVAL / 2)
 
 
 async def test_news_are_told_as_soon_as_another_has_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +72,7 @@ async def test_what_was_written_before_the_question_is_news(path: Path) -> None:
         await begun(other, "a", CHECKED)
         with anyio.fail_after(PATIENCE):
             assert await waiting.wait_for_others(10 * PATIENCE)
-        assert not await waiting.wait_for_others(0.25)
+        assert not await waiting.wait_for_others(5 * INTERVAL)
 
 
 async def test_ones_own_writing_is_no_news(path: Path) -> None:
@@ -73,9 +81,9 @@ async def test_ones_own_writing_is_no_news(path: Path) -> None:
         await quiet(journal)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(begun, journal, "a", *[CHECKED] * 5)
-            assert not await journal.wait_for_others(0.25)
+            assert not await journal.wait_for_others(5 * INTERVAL)
         await journal.release(await claimed(journal, "b"))
-        assert not await journal.wait_for_others(0.25)
+        assert not await journal.wait_for_others(5 * INTERVAL)
 
 
 async def test_a_question_without_patience_is_answered(path: Path) -> None:
@@ -86,7 +94,7 @@ async def test_a_question_without_patience_is_answered(path: Path) -> None:
         await begun(other, "a", CHECKED)
         with anyio.fail_after(PATIENCE):
             while not await journal.wait_for_others(0):  # a look is not due yet
-                await anyio.sleep(0.01)
+                await anyio.sleep(INTERVAL / 2)
 
 
 async def test_one_look_serves_all_who_wait(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,16 +132,14 @@ async def test_a_look_that_takes_long_is_waited_for(path: Path) -> None:
             async with anyio.create_task_group() as tasks:
                 async with slow_transaction(journal):
                     tasks.start_soon(wait)
-                    await anyio.sleep(3 * news.INTERVAL)
+                    await anyio.sleep(3 * INTERVAL)
                     assert told == []
-                await anyio.sleep(2 * news.INTERVAL)
+                await anyio.sleep(2 * INTERVAL)
                 await begun(other, "a", CHECKED)
         assert told == [True]
 
 
-async def test_a_cancelled_waiter_leaves_the_others_waiting(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_cancelled_waiter_leaves_the_others_waiting(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever was to look and is cancelled: another looks in its place."""
     async with opened(path) as journal, opened(path) as other:
         await quiet(journal)

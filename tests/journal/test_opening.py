@@ -14,7 +14,7 @@ from kling_lipsync._journal import SqliteJournal, schema
 from kling_lipsync.errors import JournalError
 
 from .facts import ACCOUNT, CHECKED, begun, claimed, opened
-from .nobody import ON_UNIX, as_nobody
+from .nobody import ON_UNIX, ONE_LOOP, as_nobody
 
 pytestmark = pytest.mark.anyio
 
@@ -122,6 +122,7 @@ async def test_a_device_is_refused() -> None:
     assert "no file: name a file" in await refusal(Path(os.devnull))
 
 
+@ONE_LOOP
 @ON_UNIX
 async def test_a_file_that_may_not_be_written_is_refused(public_path: Path) -> None:
     """A read-only file is refused before anything else."""
@@ -132,6 +133,7 @@ async def test_a_file_that_may_not_be_written_is_refused(public_path: Path) -> N
     assert "may not be written: check its permissions" in as_nobody("open", public_path)
 
 
+@ONE_LOOP
 @ON_UNIX
 async def test_a_folder_that_may_not_be_entered_is_refused(public_path: Path) -> None:
     """The message says what the system said."""
@@ -140,6 +142,7 @@ async def test_a_folder_that_may_not_be_entered_is_refused(public_path: Path) ->
         assert "cannot be used: Permission denied: check its permissions" in as_nobody(action, public_path)
 
 
+@ONE_LOOP
 @ON_UNIX
 @pytest.mark.parametrize("made", [True, False])
 async def test_a_folder_that_may_not_be_written_is_refused(public_path: Path, made: bool) -> None:
@@ -190,6 +193,7 @@ def test_the_tables_are_the_format() -> None:
         ],
         "events": ["seq", "job", "version", "attempt", "at", "kind", "facts"],
         "intents": ["external_task_id", "job"],
+        "news": ["seq", "task_id"],
         "sessions": ["video", "session", "made_at"],
         "tally": ["status", "jobs", "slots", "spent", "reserved"],
     }

@@ -151,6 +151,7 @@ async def test_a_refused_opening_leaves_no_owner(path: Path) -> None:
 
 async def test_opening_and_closing_amid_others_always_works(path: Path) -> None:
     """The folder comes and goes with its last owner; nobody who enters at that moment falls over it."""
+
     async def come_and_go(n: int) -> None:
         for _ in range(8):
             async with opened(path) as journal:

@@ -45,9 +45,9 @@ async def test_four_processes_keep_one_pace(path: Path) -> None:
     """At 50 a second over four processes of four senders each, every departure has a turn of its own."""
     with neighbour(path) as a, neighbour(path) as b, neighbour(path) as c, neighbour(path) as d:
         for other in (a, b, c, d):
-            other.tell("pace 20")
-        departures = departures_of([a, b, c, d], 20)
-    assert len(departures) == 80
+            other.tell("pace 16")
+        departures = departures_of([a, b, c, d], 16)
+    assert len(departures) == 64
     assert_paced(departures)
 
 
@@ -105,7 +105,7 @@ async def test_in_virtual_time_one_owner_is_paced_by_its_own_clock(monkeypatch: 
         clock.now += delay
         await checkpoint()
 
-    monkeypatch.setattr(pacer.anyio, "sleep", sleep)
+    monkeypatch.setattr("kling_lipsync._journal.pacer.anyio.sleep", sleep)
     journal = SqliteJournal(":memory:", clock=clock, inline=True)
     pace = journal.pacer(4)  # before the journal is open
     await journal.open(ACCOUNT)
@@ -133,7 +133,7 @@ async def test_a_late_turn_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
         clock.now += delay + next(late, 0.0)
         await checkpoint()
 
-    monkeypatch.setattr(pacer.anyio, "sleep", oversleep)
+    monkeypatch.setattr("kling_lipsync._journal.pacer.anyio.sleep", oversleep)
     async with opened(":memory:", inline=True) as journal:
         turns = journal._opened().turns
         turns.now = clock.monotonic  # type: ignore[method-assign]

@@ -12,7 +12,7 @@ from kling_lipsync.errors import JournalError
 from kling_lipsync.models import FaceSession
 
 from .facts import ACCOUNT, CHECKED, begun, intended, opened, write
-from .nobody import ON_UNIX, as_nobody
+from .nobody import ON_UNIX, ONE_LOOP, as_nobody
 from .test_opening import sqlite
 
 pytestmark = pytest.mark.anyio
@@ -44,7 +44,7 @@ async def test_a_look_does_not_disturb(on_disk: SqliteJournal, path: Path) -> No
 
 
 async def test_a_look_keeps_sqlites_own_locks(on_disk: SqliteJournal, path: Path) -> None:
-    """After a look, after a second opening, and after a refused one, another program that reads the file still sees that it is in
+    """After a look, a second opening and a refused one, another program that reads the file still sees that it is in
     use: it does not take the log away when it closes.
     """
     await begun(on_disk, "a", CHECKED)
@@ -114,6 +114,7 @@ async def test_what_is_no_journal_is_not_looked_at(path: Path) -> None:
         await peek(path)
 
 
+@ONE_LOOP
 @ON_UNIX
 async def test_a_quiet_journal_in_a_read_only_folder_is_looked_at(public_path: Path) -> None:
     """A colleague's finished journal, which may neither be written nor anything beside it, is read."""
@@ -124,6 +125,7 @@ async def test_a_quiet_journal_in_a_read_only_folder_is_looked_at(public_path: P
     assert as_nobody("peek", public_path) == "2 events\n"
 
 
+@ONE_LOOP
 @ON_UNIX
 async def test_a_running_journal_in_a_read_only_folder_is_looked_at(public_path: Path) -> None:
     """A colleague's running journal, too, what its log holds included."""
@@ -135,6 +137,7 @@ async def test_a_running_journal_in_a_read_only_folder_is_looked_at(public_path:
         assert as_nobody("peek", public_path) == "2 events\n"
 
 
+@ONE_LOOP
 @ON_UNIX
 async def test_a_log_that_cannot_be_read_is_not_passed_over(public_path: Path) -> None:
     """A copy of a journal and its log in a read-only folder cannot be read whole: an error, never an older state."""

@@ -173,6 +173,7 @@ async def test_a_create_under_way_is_running_while_its_owner_lives(path: Path) -
         assert (totals.reserved, totals.in_doubt, totals.slots) == (Decimal(4), Decimal("2.75"), 4)
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # of interest is what SQLite is asked
 async def test_a_hundred_thousand_rows_are_found_at_once(path: Path) -> None:
     """A finished batch is looked up by its keys, each row with its own outcome, which is decoded when it is asked
     for.
@@ -215,9 +216,20 @@ async def test_an_unreadable_outcome_fails_who_asks_for_it(path: Path) -> None:
                 assert row.outcome
 
 
-async def test_keys_may_hold_any_character(journal: SqliteJournal) -> None:
-    """A key with a null character is found by every question that is asked for many keys."""
-    claim = await claimed(journal, "a\0b")
-    assert list(await journal.rows_of(["a\0b"])) == ["a\0b"]
-    await journal.release(claim)
-    assert await journal.unclaimed(["a\0b"]) == ["a\0b"]
+async def test_a_key_with_a_null_character_is_refused(journal: SqliteJournal) -> None:
+    """SQLite's questions for many keys end at such a character: it is told at once, and nothing is kept."""
+    with pytest.raises(JournalError, match="null character"):
+        await journal.admit("a\0b", "settings")
+    assert [row.key async for row in journal.rows()] == []
+
+
+async def test_news_of_tasks_is_told_to_all_owners_once(path: Path) -> None:
+    """What one owner tells, every other reads from where it had read to; only the last few hundred stay."""
+    async with opened(path) as here, opened(path) as there:
+        for number in range(300):
+            await here.tell(f"task-{number}")
+        told = await there.told(0)
+        assert [task_id for _, task_id in told] == [f"task-{number}" for number in range(44, 300)]
+        assert await there.told(told[-1][0]) == []
+        await there.tell("one more")
+        assert [task_id for _, task_id in await here.told(told[-1][0])] == ["one more"]

@@ -9,6 +9,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 from sqlite3 import Connection
 from typing import NoReturn
@@ -16,9 +18,12 @@ from typing import NoReturn
 import anyio
 
 from kling_lipsync._journal import SqliteJournal, writes
+from kling_lipsync._journal.store import Store
 from kling_lipsync.errors import JournalError
 
 from .facts import CHECKED, begun, claimed, ended, intended, opened, write
+
+Works = Sequence[Callable[[Connection], None]]
 
 
 def started(mode: str, path: Path) -> subprocess.Popen[str]:
@@ -60,6 +65,47 @@ async def _die_inside(journal: SqliteJournal) -> None:
     _say("b 1")
 
 
+STEPS = 6
+"""The commits of one job's life, as ``_live`` goes through them."""
+
+DEATHS = [(moment, commit) for moment in ("before", "after") for commit in range(1, STEPS + 1)]
+
+
+async def _live(journal: SqliteJournal) -> None:
+    claim = await claimed(journal, "a")
+    await journal.keep_job("a", "settings of a", "all of a")
+    await write(journal, claim, CHECKED, intended(), ended())
+    await journal.release(claim, ended=True)
+
+
+async def _die(moment: str, commit: int, path: Path) -> None:
+    """Lives until the transaction of that number, and dies right before its commit or right after."""
+    transact, numbers = Store.transact, count(0)  # the opening's is the first
+
+    def die(_: object = None) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def transact_and_die(self: Store, works: Works, *, durable: bool = True) -> None:
+        here = next(numbers) == commit
+        transact(self, [*works, die] if here and moment == "before" else works, durable=durable)
+        if here:
+            die()
+
+    setattr(Store, "transact", transact_and_die)  # noqa: B010 - type checkers know that it is a method
+    async with opened(path, inline=True) as journal:
+        await _live(journal)
+
+
+def _die_of_each(folder: Path) -> None:
+    """All deaths, each in a process of its own and on a journal of its own."""
+    for moment, commit in DEATHS:
+        pid = os.fork()
+        if pid == 0:
+            anyio.run(_die, moment, commit, folder / f"{moment} {commit}.db")
+            os._exit(0)
+        _say(f"{moment} {commit} {os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}")
+
+
 async def _fill_the_disk(journal: SqliteJournal) -> None:
     import resource
 
@@ -89,4 +135,7 @@ async def _main(mode: str, path: str) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(_main, sys.argv[1], sys.argv[2])
+    if sys.argv[1] == "die of each":
+        _die_of_each(Path(sys.argv[2]))
+    else:
+        anyio.run(_main, sys.argv[1], sys.argv[2])
