@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
 
 import anyio
+from attrs import define, field
 
+from .._tasks import task_group
 from ..client import KlingClient
-from ..errors import InvalidRequest
+from ..errors import InvalidRequest, KlingError
 from ..models import Task
 
 logger = logging.getLogger("kling_lipsync")
@@ -18,57 +20,132 @@ SMALLEST_PAGE = 30
 LAST_PAGE = 1000
 """Kling's documentation of the list: pageSize 1 to 500, 30 by default; pageNum 1 to 1000."""
 
+WORTH = 0.001
+"""A request is worth making once it is expected to show the end of this share of the running tasks.
+
+An end that is not seen keeps a slot idle. So at most about one slot in a thousand is left idle to spare a request:
+with few slots every look is worth it as soon as an end is at all likely, with hundreds a page has to show something.
+"""
+
+MOST_WORTH = 0.05
+"""What a query of one task has to promise at most: where there is no list, a task is asked for some twenty times."""
+
+FEW = 2
+"""So many tasks that the pages lacked so far are asked for one by one rather than sought on further pages."""
+
 SINGLES_AT_ONCE = 8
+MOST_FAILURES = 3
+"""Queries of single tasks that fail before a look asks for no more of them: Kling has troubles enough."""
 
 
-def page_size(tasks: int) -> int:
-    """A page that holds ``tasks`` running tasks and as many others that came between."""
-    return min(LARGEST_PAGE, max(SMALLEST_PAGE, 2 * tasks))
+@define
+class Sight:
+    """What a look showed: ``tasks`` as they stand now by their ids, and ``untold``, those asked for in vain.
 
-
-def pages_worth(tasks: int) -> int:
-    """How many pages are read before what still lacks is asked for one by one."""
-    return 1 + tasks // LARGEST_PAGE
-
-
-async def look(client: KlingClient, wanted: Collection[str]) -> dict[str, Task]:
-    """The tasks of ``wanted`` (task ids) as they stand now; one that Kling does not know (yet) is left out.
-
-    Raises the ``KlingError`` of the first request that failed for another reason.
+    ``error`` is why the look is not whole.
     """
-    found: dict[str, Task] = {}
-    if client.gateway.lists_tasks and len(wanted) > 1:
-        await _read_pages(client, set(wanted), found)
-    await _ask_singly(client, [task_id for task_id in wanted if task_id not in found], found)
-    return found
+
+    tasks: dict[str, Task] = field(factory=dict)
+    untold: set[str] = field(factory=set)
+    error: KlingError | None = None
 
 
-async def _read_pages(client: KlingClient, wanted: set[str], found: dict[str, Task]) -> None:
-    size = page_size(len(wanted))
-    for number in range(1, pages_worth(len(wanted)) + 1):
-        page = await client.list_page(number, size)
-        found.update({task.task_id: task for task in page if task.task_id in wanted})
-        if len(page) < size or len(found) == len(wanted):
-            return
+def most_pages(tasks: int) -> int:
+    """How many pages of one look are read at most: some five times the running tasks, should ended ones lie between."""
+    return 2 + 5 * tasks // LARGEST_PAGE
 
 
-async def _ask_singly(client: KlingClient, lacking: list[str], found: dict[str, Task]) -> None:
-    limiter = anyio.CapacityLimiter(SINGLES_AT_ONCE)
-    errors: list[Exception] = []
+@define
+class Looker:
+    """Looks at tasks, and learns from look to look how large a page has to be. ``client`` sends each request once."""
 
-    async def ask(task_id: str) -> None:
-        async with limiter:
-            if errors:
-                return
+    client: KlingClient
+    _size: int = SMALLEST_PAGE
+
+    async def look(self, wanted: Mapping[str, float]) -> Sight:
+        """How the tasks stand that were worth asking for.
+
+        ``wanted`` gives the chance by task id that the task has ended since it was last seen. Further pages are read,
+        and single tasks asked for, only as far as those chances make it worth a request. Raises nothing of Kling's: a
+        request that fails ends the look with what it has shown so far.
+        """
+        sight = Sight()
+        try:
+            if self.client.gateway.lists_tasks and len(wanted) > 1:
+                await self._read_pages(wanted, sight)
+            await self._ask_singly(_likely(wanted, sight), sight)
+        except KlingError as error:
+            sight.error = error
+        return sight
+
+    async def _read_pages(self, wanted: Mapping[str, float], sight: Sight) -> None:
+        size, deepest = self._size, 0
+        for number in range(1, most_pages(len(wanted)) + 1):
             try:
-                found[task_id] = await client.get_task(task_id)
+                page = await self.client.list_page(number, size)
             except InvalidRequest as error:
-                logger.warning("task %s is not known to Kling at this look: %s", task_id, error)
-            except Exception as error:  # noqa: BLE001 - raised below, once every other look has ended
-                errors.append(error)
+                logger.warning("page %d of the list is refused: %s", number, error)
+                break
+            before = len(sight.tasks)
+            for place, task in enumerate(page, (number - 1) * size + 1):
+                if task.task_id in wanted:
+                    sight.tasks[task.task_id] = task
+                    deepest = place
+            gained = len(sight.tasks) > before
+            if len(page) < size or not gained or not _asks_for_a_page(wanted, sight):
+                break
+        self._learn_size(deepest, lacks=bool(_likely(wanted, sight)))
 
-    async with anyio.create_task_group() as group:
-        for task_id in lacking:
-            group.start_soon(ask, task_id)
-    if errors:
-        raise errors[0]
+    def _learn_size(self, deepest: int, *, lacks: bool) -> None:
+        """The next page reaches a quarter deeper than the deepest task of this look, or twice as far as this one."""
+        enough = 2 * self._size if lacks else deepest * 5 // 4
+        self._size = min(LARGEST_PAGE, max(SMALLEST_PAGE, enough))
+
+    async def _ask_singly(self, lacking: Sequence[str], sight: Sight) -> None:
+        limiter = anyio.CapacityLimiter(SINGLES_AT_ONCE)
+        failures = 0
+
+        async def ask(task_id: str) -> None:
+            nonlocal failures
+            async with limiter:
+                if failures < MOST_FAILURES:
+                    failures += not await self._ask(task_id, sight)
+
+        async with task_group() as group:
+            for task_id in lacking:
+                group.start_soon(ask, task_id)
+
+    async def _ask(self, task_id: str, sight: Sight) -> bool:
+        """Whether Kling has answered; a task that it does not know (yet) is an answer."""
+        try:
+            sight.tasks[task_id] = await self.client.get_task(task_id)
+        except KlingError as error:
+            sight.untold.add(task_id)
+            if not isinstance(error, InvalidRequest):
+                sight.error = error
+                return False
+            logger.warning("task %s is not known to Kling at this look: %s", task_id, error)
+        return True
+
+
+def worth(running: int) -> float:
+    """How many ends a request has to promise where so many tasks run."""
+    return WORTH * running
+
+
+def _lacking(wanted: Mapping[str, float], sight: Sight) -> list[str]:
+    """The tasks that the look has not shown, where they are worth a request between them."""
+    lacking = list(wanted.keys() - sight.tasks.keys())
+    return lacking if sum(wanted[each] for each in lacking) >= worth(len(wanted)) else []
+
+
+def _likely(wanted: Mapping[str, float], sight: Sight) -> list[str]:
+    """The lacking tasks that are worth a query of their own, the likeliest to have ended first."""
+    least = min(MOST_WORTH, worth(len(wanted)))
+    likely = [each for each in _lacking(wanted, sight) if wanted[each] >= least]
+    return sorted(likely, key=lambda each: (-wanted[each], each))
+
+
+def _asks_for_a_page(wanted: Mapping[str, float], sight: Sight) -> bool:
+    """Whether what lacks is worth a further page, and too much to be asked for one by one."""
+    return bool(_lacking(wanted, sight)) and not 1 <= len(_likely(wanted, sight)) <= FEW

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
+import math
 from decimal import Decimal
 
 import anyio
 from attrs import define, field
 
 from .._checks import task_units
+from .._tasks import task_group
 from ..abc import Clock
 from ..client import KlingClient
 from ..errors import KlingError, TaskTimeout
 from ..events import NOTHING, SlotPresumedFree, TaskEnded
 from ..models import Task, TaskStatus
 from ..policies import PollPolicy
-from .looks import look
+from .durations import Durations
+from .looks import Looker, worth
 from .recorder import Recorder, Ticket
 from .state import JobState, Step
 
@@ -24,8 +27,14 @@ logger = logging.getLogger("kling_lipsync")
 DOUBT_HOLDS_SLOT = 1800.0
 """Seconds after which a task that may exist, but cannot be found, is presumed to have ended."""
 
-RARELY = 10
-"""A task past its time limit is part of every so many-th look only."""
+RARELY = 600.0
+"""A task past its time limit is looked at after so many seconds only."""
+
+LONGEST_UNSEEN = 60.0
+"""Seconds after which a running task is worth a look, whatever is known of durations."""
+
+LONGEST_PAUSE = 60.0
+"""Seconds between looks that keep failing; each failure doubles the pause until then."""
 
 GIVE_UP_AFTER = 900.0
 """Seconds of looks that all fail, after which those who wait are told so."""
@@ -33,28 +42,44 @@ GIVE_UP_AFTER = 900.0
 
 @define(kw_only=True, eq=False)
 class _Watched:
+    """``begun`` and ``seen`` are moments of the monotonic clock: the job's last intent, and the last look that
+    told of its task.
+    """
+
     ticket: Ticket
+    begun: float
+    seen: float
     woken: anyio.Event = field(factory=anyio.Event)
 
 
 class Watcher:
-    """Looks at the running tasks of a journal until each ends; ``run`` belongs in a task group of the coordinator's."""
+    """Looks at the running tasks of a journal until each ends; ``run`` belongs in a task group of the coordinator's.
+
+    A look takes place when the durations seen so far make it worth its requests, and never sooner than the policy's
+    interval after the look before.
+    """
 
     def __init__(self, client: KlingClient, recorder: Recorder, poll: PollPolicy, clock: Clock) -> None:
         self._client = client
         self._recorder = recorder
         self._poll = poll
         self._clock = clock
+        self._looker = Looker(client.without_repeats())
+        self._durations = Durations()
         self._watched: dict[str, _Watched] = {}
         self._woken = anyio.Event()
-        self._looks = 0
+        self._hinted = False
+        self._next_look = -math.inf
+        self._failures = 0
         self._failing_since: float | None = None
         self._failure: KlingError | None = None
 
     def watch(self, ticket: Ticket) -> None:
         """Begins to watch the job's task, or the slot that its doubt holds."""
-        self._watched.setdefault(ticket.state.key, _Watched(ticket=ticket))
-        self.wake()
+        if ticket.state.key not in self._watched:
+            begun = self._clock.monotonic() - age(self._client, ticket.state)
+            self._watched[ticket.state.key] = _Watched(ticket=ticket, begun=begun, seen=begun)
+            self._woken.set()
 
     def forget(self, key: str) -> None:
         """Leaves a doubtful job's slot alone while the job has its turn."""
@@ -62,6 +87,7 @@ class Watcher:
 
     def wake(self) -> None:
         """Something may have changed: look soon, yet never more often than the poll interval."""
+        self._hinted = True
         self._woken.set()
 
     async def wait_for(self, ticket: Ticket) -> None:
@@ -78,39 +104,84 @@ class Watcher:
             return
         raise TaskTimeout(self._why_waiting(ticket), key=ticket.state.key, task=_unfinished(ticket))
 
+    def ends_within(self, seconds: float) -> float:
+        """How many slots are expected to come free in the next ``seconds``, those of tasks included that have ended
+        unseen.
+        """
+        until = self._clock.monotonic() + seconds
+        holders = (each for each in self._watched.values() if each.ticket.state.holds_slot)
+        return sum(self._chance(each, until) for each in holders)
+
     async def run(self) -> None:
         """Looks for ever; cancel it to stop."""
         while True:
             if not self._watched:
-                await self._woken.wait()
-            self._woken = anyio.Event()
-            await anyio.sleep(self._poll.interval)
-            await self._look()
+                await self._pause(None)
+            await anyio.sleep(max(0.0, self._next_look - self._clock.monotonic()))
+            wanted = self._wanted()
+            if sum(chance for _, chance in wanted.values()) >= worth(len(wanted)) > 0:
+                await self._look(wanted)
+            else:
+                await self._pause(self._poll.interval)
+            await self._lend_slots()
 
-    async def _look(self) -> None:
-        self._looks += 1
-        tickets = {t.state.task_id: t for t in self._due() if t.state.task_id is not None}
-        try:
-            tasks = await look(self._client, tickets.keys()) if tickets else {}
-        except KlingError as error:
-            self._note_failure(error)
+    async def _pause(self, seconds: float | None) -> None:
+        with anyio.move_on_after(seconds):
+            await self._woken.wait()
+        self._woken = anyio.Event()
+
+    def _wanted(self) -> dict[str, tuple[_Watched, float]]:
+        """The running tasks by their ids, each with the chance that it has ended since it was last seen."""
+        now = self._clock.monotonic()
+        running = {w.ticket.state.task_id: w for w in self._watched.values() if w.ticket.state.task_id is not None}
+        hint = 1 / len(running) if self._hinted and running else 0.0  # one of them may have ended
+        return {task_id: (each, min(1.0, self._urgency(each, now) + hint)) for task_id, each in running.items()}
+
+    def _urgency(self, watched: _Watched, now: float) -> float:
+        longest = LONGEST_UNSEEN if watched.ticket.state.holds_slot else RARELY
+        if now - watched.seen >= longest:
+            return 1.0
+        return self._chance(watched, now) if watched.ticket.state.holds_slot else 0.0
+
+    def _chance(self, watched: _Watched, until: float) -> float:
+        return self._durations.chance(watched.seen - watched.begun, until - watched.begun)
+
+    async def _look(self, wanted: dict[str, tuple[_Watched, float]]) -> None:
+        begun = self._clock.monotonic()
+        self._hinted = False
+        sight = await self._looker.look({task_id: chance for task_id, (_, chance) in wanted.items()})
+        if sight.error is None or sight.tasks:
+            self._note_success()
         else:
-            self._failing_since = self._failure = None
-            for task_id, task in tasks.items():
-                await self._take(tickets[task_id], task)
-        await self._lend_slots()
+            self._note_failure(sight.error)
+        pause = min(max(LONGEST_PAUSE, self._poll.interval), self._poll.interval * 2.0 ** min(self._failures, 20))
+        self._next_look = begun + pause
+        async with task_group() as group:
+            for task_id, task in sight.tasks.items():
+                if task.status.ended:
+                    group.start_soon(self._take, wanted[task_id][0], task)
+        for task_id in sight.tasks.keys() | sight.untold:
+            wanted[task_id][0].seen = begun
 
-    def _due(self) -> list[Ticket]:
-        everyone = self._looks % RARELY == 0
-        return [w.ticket for w in self._watched.values() if everyone or w.ticket.state.holds_slot]
-
-    async def _take(self, ticket: Ticket, task: Task) -> None:
-        if not task.status.ended or ticket.state.next_step is not Step.WATCH:
+    async def _take(self, watched: _Watched, task: Task) -> None:
+        ticket = watched.ticket
+        if ticket.state.next_step is not Step.WATCH:
             return
+        self._learn(watched, task)
         await self._recorder.append(
             ticket, TaskEnded(attempt=ticket.state.attempt, task=task, units=self._units(ticket, task))
         )
         self._watched.pop(ticket.state.key).woken.set()
+
+    def _learn(self, watched: _Watched, task: Task) -> None:
+        """How long the task took, as Kling tells it, or between the last look and this one."""
+        now, told = self._clock.monotonic(), 0.0
+        if task.created_ms is not None and task.updated_ms is not None:
+            told = (task.updated_ms - task.created_ms) / 1000
+        if 0 < told <= now - watched.begun:
+            self._durations.learn(told)
+        elif now - watched.seen < watched.seen - watched.begun:
+            self._durations.learn((now + watched.seen) / 2 - watched.begun)
 
     def _units(self, ticket: Ticket, task: Task) -> Decimal:
         if task.units is not None:
@@ -134,7 +205,11 @@ class Watcher:
         limit = limits.get(state.next_step)
         return limit is not None and age(self._client, state) > limit
 
+    def _note_success(self) -> None:
+        self._failures, self._failing_since, self._failure = 0, None, None
+
     def _note_failure(self, error: KlingError) -> None:
+        self._failures += 1
         now = self._clock.monotonic()
         self._failing_since = now if self._failing_since is None else self._failing_since
         self._failure = error
