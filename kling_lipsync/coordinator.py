@@ -123,8 +123,7 @@ class Coordinator(_Reader):
             retry=client.retry,
         )
         self._stack = AsyncExitStack()
-        self._working: tuple[Context, Desk] | None = None
-        self._admission = Admission(limits.prepared_ahead, lambda: self._slots.allowance.limit)
+        self._working: tuple[Context, Desk, Admission] | None = None
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -137,7 +136,9 @@ class Coordinator(_Reader):
             desk = Desk(context)
             await desk.take_over()
             group.start_soon(context.watcher.run)
-            self._working = context, desk
+            ends_within = context.watcher.ends_within
+            admission = Admission(self._limits.prepared_ahead, self._slots, ends_within, self._clock)
+            self._working = context, desk, admission
             self._stack = stack.pop_all()
         return self
 
@@ -158,10 +159,10 @@ class Coordinator(_Reader):
         Leaving the block early, or cancelling it, detaches: a create in flight is awaited and recorded, running tasks
         stay in the journal. Raises ``JournalError`` where the journal fails.
         """
-        context, desk = self._opened()
+        context, desk, admission = self._opened()
         outcomes = Outcomes()
         async with task_group() as group:
-            group.start_soon(feed, context, desk, self._admission, jobs, outcomes)
+            group.start_soon(feed, context, desk, admission, jobs, outcomes)
             yield outcomes
             group.cancel_scope.cancel()
 
@@ -206,7 +207,7 @@ class Coordinator(_Reader):
             clock=self._clock,
         )
 
-    def _opened(self) -> tuple[Context, Desk]:
+    def _opened(self) -> tuple[Context, Desk, Admission]:
         if self._working is None:
             raise RuntimeError("a Coordinator is used inside 'async with'")
         return self._working
