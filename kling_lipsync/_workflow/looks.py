@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 
 import anyio
 from attrs import define, field
@@ -12,13 +13,9 @@ from .._tasks import task_group
 from ..client import KlingClient
 from ..errors import InvalidRequest, KlingError
 from ..models import Task
+from .pages import LARGEST_PAGE, Pages
 
 logger = logging.getLogger("kling_lipsync")
-
-LARGEST_PAGE = 500
-SMALLEST_PAGE = 30
-LAST_PAGE = 1000
-"""Kling's documentation of the list: pageSize 1 to 500, 30 by default; pageNum 1 to 1000."""
 
 WORTH = 0.001
 """A request is worth making once it is expected to show the end of this share of the running tasks.
@@ -42,12 +39,15 @@ MOST_FAILURES = 3
 class Sight:
     """What a look showed: ``tasks`` as they stand now by their ids, and ``untold``, those asked for in vain.
 
-    ``error`` is why the look is not whole.
+    ``error`` is why the look is not whole. ``read`` counts the entries of the list that were read, and ``deepest``
+    those up to the last that was looked for.
     """
 
     tasks: dict[str, Task] = field(factory=dict)
     untold: set[str] = field(factory=set)
     error: KlingError | None = None
+    read: int = 0
+    deepest: int = 0
 
 
 def most_pages(tasks: int) -> int:
@@ -57,10 +57,14 @@ def most_pages(tasks: int) -> int:
 
 @define
 class Looker:
-    """Looks at tasks, and learns from look to look how large a page has to be. ``client`` sends each request once."""
+    """Looks at tasks, and learns from look to look where in the list they are. ``client`` sends each request once."""
 
     client: KlingClient
-    _size: int = SMALLEST_PAGE
+    _pages: Pages = field(init=False)
+
+    @_pages.default
+    def _list(self) -> Pages:
+        return Pages(self.client)
 
     async def look(self, wanted: Mapping[str, float]) -> Sight:
         """How the tasks stand that were worth asking for.
@@ -79,27 +83,19 @@ class Looker:
         return sight
 
     async def _read_pages(self, wanted: Mapping[str, float], sight: Sight) -> None:
-        size, deepest = self._size, 0
-        for number in range(1, most_pages(len(wanted)) + 1):
-            try:
-                page = await self.client.list_page(number, size)
-            except InvalidRequest as error:
-                logger.warning("page %d of the list is refused: %s", number, error)
-                break
-            before = len(sight.tasks)
-            for place, task in enumerate(page, (number - 1) * size + 1):
-                if task.task_id in wanted:
-                    sight.tasks[task.task_id] = task
-                    deepest = place
-            gained = len(sight.tasks) > before
-            if len(page) < size or not gained or not _asks_for_a_page(wanted, sight):
-                break
-        self._learn_size(deepest, lacks=bool(_likely(wanted, sight)))
-
-    def _learn_size(self, deepest: int, *, lacks: bool) -> None:
-        """The next page reaches a quarter deeper than the deepest task of this look, or twice as far as this one."""
-        enough = 2 * self._size if lacks else deepest * 5 // 4
-        self._size = min(LARGEST_PAGE, max(SMALLEST_PAGE, enough))
+        left = most_pages(len(wanted))
+        try:
+            async with aclosing(self._pages.read()) as pages:
+                async for page in pages:
+                    left -= 1
+                    gained = _take(page, wanted, sight) or len(page) < self._pages.size
+                    if not (gained and left and _asks_for_a_page(wanted, sight)):
+                        break
+                if not sight.tasks and len(page) == self._pages.size:
+                    await self._pages.note_strangers(page)
+        except InvalidRequest as error:
+            logger.warning("the list of tasks is refused at this look: %s", error)
+        self._pages.learn_size(sight.deepest, lacks=bool(_likely(wanted, sight)))
 
     async def _ask_singly(self, lacking: Sequence[str], sight: Sight) -> None:
         limiter = anyio.CapacityLimiter(SINGLES_AT_ONCE)
@@ -131,6 +127,17 @@ class Looker:
 def worth(running: int) -> float:
     """How many ends a request has to promise where so many tasks run."""
     return WORTH * running
+
+
+def _take(page: Sequence[Task], wanted: Mapping[str, float], sight: Sight) -> bool:
+    """Whether the page shows a task that was not seen yet."""
+    before = len(sight.tasks)
+    for task in page:
+        sight.read += 1
+        if task.task_id in wanted:
+            sight.tasks[task.task_id] = task
+            sight.deepest = sight.read
+    return len(sight.tasks) > before
 
 
 def _lacking(wanted: Mapping[str, float], sight: Sight) -> list[str]:
