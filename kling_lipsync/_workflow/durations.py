@@ -12,10 +12,10 @@ SHORTEST, OCTAVES, BINS_PER_OCTAVE = 0.05, 21, 8
 
 BINS = OCTAVES * BINS_PER_OCTAVE
 
-DOCUMENTED = {(60.0, 180.0): 0.2, (180.0, 480.0): 1.6, (480.0, 900.0): 0.2}
+DOCUMENTED = {(180.0, 480.0): 1.8, (480.0, 900.0): 0.2}
 """What counts before the first results: as if two tasks had taken Kling's 3 to 8 minutes, up to 15 at times."""
 
-UNHEARD_OF = 0.17
+UNHEARD_OF = 0.1
 """The weight, in tasks, of the chance that a task takes any time at all, as in a world that is faster than Kling.
 
 Spread evenly over all doublings: as long as nothing is known, it asks for a look at every half doubling of an age.

@@ -85,7 +85,7 @@ class Looker:
     async def _read_pages(self, wanted: Mapping[str, float], sight: Sight) -> None:
         left = most_pages(len(wanted))
         try:
-            async with aclosing(self._pages.read()) as pages:
+            async with aclosing(self._pages.read(len(wanted))) as pages:
                 async for page in pages:
                     left -= 1
                     gained = _take(page, wanted, sight) or len(page) < self._pages.size
@@ -104,8 +104,8 @@ class Looker:
         async def ask(task_id: str) -> None:
             nonlocal failures
             async with limiter:
-                if failures < MOST_FAILURES:
-                    failures += not await self._ask(task_id, sight)
+                if failures < MOST_FAILURES and not await self._ask(task_id, sight):
+                    failures += 1
 
         async with task_group() as group:
             for task_id in lacking:

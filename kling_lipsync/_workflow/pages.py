@@ -27,10 +27,12 @@ class Pages:
     size: int = SMALLEST_PAGE
     end: int | None = None
 
-    def read(self) -> AsyncGenerator[Sequence[Task], None]:
-        """The pages, those first where new tasks are likeliest; close it when enough is read. Raises what the list
-        raises.
+    def read(self, wanted: int) -> AsyncGenerator[Sequence[Task], None]:
+        """The pages, those first where new tasks are likeliest, each with room for all that are ``wanted``.
+
+        Close it when enough is read. Raises what the list raises.
         """
+        self.size = max(self.size, min(LARGEST_PAGE, wanted))
         return self._from_the_front() if self.end is None else self._from_the_end(self.end)
 
     async def note_strangers(self, page: Sequence[Task]) -> None:
