@@ -7,7 +7,6 @@ import math
 from decimal import Decimal
 
 import anyio
-from attrs import define, field
 
 from .._checks import task_units
 from .._tasks import task_group
@@ -15,41 +14,18 @@ from ..abc import Clock
 from ..client import KlingClient
 from ..errors import KlingError, TaskTimeout
 from ..events import NOTHING, SlotPresumedFree, TaskEnded
-from ..models import Task, TaskStatus
+from ..models import Prices, Task, TaskStatus
 from ..policies import PollPolicy
 from .durations import Durations
 from .looks import Looker, worth
 from .recorder import Recorder, Ticket
 from .state import JobState, Step
+from .watched import GIVE_UP_AFTER, LookFailures, Watched
 
 logger = logging.getLogger("kling_lipsync")
 
 DOUBT_HOLDS_SLOT = 1800.0
 """Seconds after which a task that may exist, but cannot be found, is presumed to have ended."""
-
-RARELY = 600.0
-"""A task past its time limit is looked at after so many seconds only."""
-
-LONGEST_UNSEEN = 60.0
-"""Seconds after which a running task is worth a look, whatever is known of durations."""
-
-LONGEST_PAUSE = 60.0
-"""Seconds between looks that keep failing; each failure doubles the pause until then."""
-
-GIVE_UP_AFTER = 900.0
-"""Seconds of looks that all fail, after which those who wait are told so."""
-
-
-@define(kw_only=True, eq=False)
-class _Watched:
-    """``begun`` and ``seen`` are moments of the monotonic clock: the job's last intent, and the last look that
-    told of its task.
-    """
-
-    ticket: Ticket
-    begun: float
-    seen: float
-    woken: anyio.Event = field(factory=anyio.Event)
 
 
 class Watcher:
@@ -66,19 +42,17 @@ class Watcher:
         self._clock = clock
         self._looker = Looker(client.without_repeats())
         self._durations = Durations()
-        self._watched: dict[str, _Watched] = {}
+        self._watched: dict[str, Watched] = {}
         self._woken = anyio.Event()
         self._hinted = False
         self._next_look = -math.inf
-        self._failures = 0
-        self._failing_since: float | None = None
-        self._failure: KlingError | None = None
+        self._failures = LookFailures(interval=poll.interval)
 
     def watch(self, ticket: Ticket) -> None:
         """Begins to watch the job's task, or the slot that its doubt holds."""
         if ticket.state.key not in self._watched:
             begun = self._clock.monotonic() - age(self._client, ticket.state)
-            self._watched[ticket.state.key] = _Watched(ticket=ticket, begun=begun, seen=begun)
+            self._watched[ticket.state.key] = Watched(ticket=ticket, begun=begun, seen=begun)
             self._woken.set()
 
     def forget(self, key: str) -> None:
@@ -102,7 +76,9 @@ class Watcher:
             await watched.woken.wait()
         if ticket.state.next_step is not Step.WATCH:
             return
-        raise TaskTimeout(self._why_waiting(ticket), key=ticket.state.key, task=_unfinished(ticket))
+        raise TaskTimeout(
+            _why_waiting(ticket.state, self._failures.last), key=ticket.state.key, task=_unfinished(ticket)
+        )
 
     def ends_within(self, seconds: float) -> float:
         """How many slots are expected to come free in the next ``seconds``, those of tasks included that have ended
@@ -110,7 +86,7 @@ class Watcher:
         """
         until = self._clock.monotonic() + seconds
         holders = (each for each in self._watched.values() if each.ticket.state.holds_slot)
-        return sum(self._chance(each, until) for each in holders)
+        return sum(each.chance(self._durations, until) for each in holders)
 
     async def run(self) -> None:
         """Looks for ever; cancel it to stop."""
@@ -130,32 +106,21 @@ class Watcher:
             await self._woken.wait()
         self._woken = anyio.Event()
 
-    def _wanted(self) -> dict[str, tuple[_Watched, float]]:
+    def _wanted(self) -> dict[str, tuple[Watched, float]]:
         """The running tasks by their ids, each with the chance that it has ended since it was last seen."""
         now = self._clock.monotonic()
         running = {w.ticket.state.task_id: w for w in self._watched.values() if w.ticket.state.task_id is not None}
         hint = 1 / len(running) if self._hinted and running else 0.0  # one of them may have ended
-        return {task_id: (each, min(1.0, self._urgency(each, now) + hint)) for task_id, each in running.items()}
+        return {
+            task_id: (each, min(1.0, each.urgency(self._durations, now) + hint)) for task_id, each in running.items()
+        }
 
-    def _urgency(self, watched: _Watched, now: float) -> float:
-        longest = LONGEST_UNSEEN if watched.ticket.state.holds_slot else RARELY
-        if now - watched.seen >= longest:
-            return 1.0
-        return self._chance(watched, now) if watched.ticket.state.holds_slot else 0.0
-
-    def _chance(self, watched: _Watched, until: float) -> float:
-        return self._durations.chance(watched.seen - watched.begun, until - watched.begun)
-
-    async def _look(self, wanted: dict[str, tuple[_Watched, float]]) -> None:
+    async def _look(self, wanted: dict[str, tuple[Watched, float]]) -> None:
         begun = self._clock.monotonic()
         self._hinted = False
         sight = await self._looker.look({task_id: chance for task_id, (_, chance) in wanted.items()})
-        if sight.error is None or sight.tasks:
-            self._note_success()
-        else:
-            self._note_failure(sight.error)
-        pause = min(max(LONGEST_PAUSE, self._poll.interval), self._poll.interval * 2.0 ** min(self._failures, 20))
-        self._next_look = begun + pause
+        self._note(None if sight.tasks else sight.error)
+        self._next_look = begun + self._failures.pause
         async with task_group() as group:
             for task_id, task in sight.tasks.items():
                 if task.status.ended:
@@ -163,33 +128,18 @@ class Watcher:
         for task_id in sight.tasks.keys() | sight.untold:
             wanted[task_id][0].seen = begun
 
-    async def _take(self, watched: _Watched, task: Task) -> None:
+    async def _take(self, watched: Watched, task: Task) -> None:
         ticket = watched.ticket
         if ticket.state.next_step is not Step.WATCH:
             return
-        self._learn(watched, task)
-        await self._recorder.append(
-            ticket, TaskEnded(attempt=ticket.state.attempt, task=task, units=self._units(ticket, task))
-        )
-        self._watched.pop(ticket.state.key).woken.set()
-
-    def _learn(self, watched: _Watched, task: Task) -> None:
-        """How long the task took, as Kling tells it, or between the last look and this one."""
-        now, told = self._clock.monotonic(), 0.0
-        if task.created_ms is not None and task.updated_ms is not None:
-            told = (task.updated_ms - task.created_ms) / 1000
-        if 0 < told <= now - watched.begun:
-            self._durations.learn(told)
-        elif now - watched.seen < watched.seen - watched.begun:
-            self._durations.learn((now + watched.seen) / 2 - watched.begun)
-
-    def _units(self, ticket: Ticket, task: Task) -> Decimal:
-        if task.units is not None:
-            return task.units
-        prices = self._client.gateway.prices
-        if prices is None or task.status is TaskStatus.FAILED:
-            return NOTHING
-        return task_units(prices, task.video_duration_ms or ticket.state.video_duration_ms)
+        duration = watched.duration(task, self._clock.monotonic())
+        if duration is not None:
+            self._durations.learn(duration)
+        units = _units(task, ticket.state, self._client.gateway.prices)
+        await self._recorder.append(ticket, TaskEnded(attempt=ticket.state.attempt, task=task, units=units))
+        current = self._watched.pop(ticket.state.key, None)
+        if current is not None:  # else the job's own turn has taken it up meanwhile
+            current.woken.set()
 
     async def _lend_slots(self) -> None:
         for watched in list(self._watched.values()):
@@ -205,27 +155,20 @@ class Watcher:
         limit = limits.get(state.next_step)
         return limit is not None and age(self._client, state) > limit
 
-    def _note_success(self) -> None:
-        self._failures, self._failing_since, self._failure = 0, None, None
-
-    def _note_failure(self, error: KlingError) -> None:
-        self._failures += 1
+    def _note(self, failure: KlingError | None) -> None:
         now = self._clock.monotonic()
-        self._failing_since = now if self._failing_since is None else self._failing_since
-        self._failure = error
-        logger.warning("a look at the running tasks failed, for %.0f s now: %s", now - self._failing_since, error)
-        if now - self._failing_since > GIVE_UP_AFTER:
+        self._failures.note(failure, now)
+        if failure is None:
+            return
+        lasting = self._failures.lasting(now)
+        logger.warning("a look at the running tasks failed, for %.0f s now: %s", lasting, failure)
+        if lasting > GIVE_UP_AFTER:
             self._let_go()
 
     def _let_go(self) -> None:
         for watched in self._watched.values():
             watched.woken.set()
             watched.woken = anyio.Event()
-
-    def _why_waiting(self, ticket: Ticket) -> str:
-        waited = f"the task {ticket.state.task_id} was not seen to end"
-        reason = f"; the last look failed: {self._failure}" if self._failure else ""
-        return f"{waited}{reason}; it is paid and kept in the journal: run again to go on watching"
 
 
 def age(client: KlingClient, state: JobState) -> float:
@@ -234,6 +177,21 @@ def age(client: KlingClient, state: JobState) -> float:
     if now is None or state.server_at is None:
         return client.clock.wall() - (state.intended_at or 0.0)
     return now - state.server_at
+
+
+def _why_waiting(state: JobState, failure: KlingError | None) -> str:
+    waited = f"the task {state.task_id} was not seen to end"
+    reason = f"; the last look failed: {failure}" if failure else ""
+    return f"{waited}{reason}; it is paid and kept in the journal: run again to go on watching"
+
+
+def _units(task: Task, state: JobState, prices: Prices | None) -> Decimal:
+    """What an ended task has cost: as Kling tells it, else by the prices that are known."""
+    if task.units is not None:
+        return task.units
+    if prices is None or task.status is TaskStatus.FAILED:
+        return NOTHING
+    return task_units(prices, task.video_duration_ms or state.video_duration_ms)
 
 
 def _unfinished(ticket: Ticket) -> Task:

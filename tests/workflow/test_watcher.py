@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from kling_lipsync._workflow.watcher import GIVE_UP_AFTER, LONGEST_PAUSE, LONGEST_UNSEEN
+from kling_lipsync._workflow.watched import GIVE_UP_AFTER, LONGEST_PAUSE, LONGEST_UNSEEN
 from kling_lipsync.errors import ServerError, TaskTimeout
 
 from .looking import ORDERS, bench, spread
