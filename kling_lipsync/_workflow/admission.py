@@ -120,13 +120,17 @@ class Admission:
         return min(self.most_ahead(), max(LEAST_AHEAD, ceil(ends + 2 * sqrt(ends))))
 
     def _has_room(self) -> bool:
-        limit = self.slots.allowance.limit
-        if self.inside >= 2 * limit + self.most_ahead():
+        if self._is_full():
             return False
-        free = max(0, limit - self.slots.held)
+        free = max(0, self.slots.allowance.limit - self.slots.held)
         return self.preparing < free or self.preparing < free + self.ahead()
 
+    def _is_full(self) -> bool:
+        return self.inside >= 2 * self.slots.allowance.limit + self.most_ahead()
+
     def _rethink(self) -> float | None:
-        """Seconds until the running tasks have so aged that more ends may be near."""
+        """Seconds until the running tasks have so aged that more ends may be near; ``None`` where that changes
+        nothing.
+        """
         seconds = (self.time.most or 0.0) / 4
-        return seconds if seconds >= SHORTEST_RETHINK else None
+        return None if self._is_full() or seconds < SHORTEST_RETHINK else seconds
