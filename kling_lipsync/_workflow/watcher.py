@@ -51,7 +51,7 @@ class Watcher:
     def watch(self, ticket: Ticket) -> None:
         """Begins to watch the job's task, or the slot that its doubt holds."""
         if ticket.state.key not in self._watched:
-            begun = self._clock.monotonic() - age(self._client, ticket.state)
+            begun = self._clock.monotonic() - max(0.0, age(self._client, ticket.state))
             self._watched[ticket.state.key] = Watched(ticket=ticket, begun=begun, seen=begun)
             self._woken.set()
 

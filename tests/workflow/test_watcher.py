@@ -188,6 +188,19 @@ async def test_a_task_that_cannot_be_queried_keeps_no_other_waiting() -> None:
     assert len(it.ended) == 15
 
 
+async def test_a_clock_that_was_set_back_hides_no_task() -> None:
+    """An intent that seems to lie an hour ahead, as after this machine's clock was set: its task is watched as a new
+    one.
+    """
+    it = bench()
+    it.start(3650.0, ago=-3600.0)
+    async with anyio.create_task_group() as group:
+        group.start_soon(it.watcher.run)
+        await anyio.sleep(LONGEST_UNSEEN + 5.0)
+        assert it.tasks.requests > 0
+        group.cancel_scope.cancel()
+
+
 async def test_the_slots_about_to_come_free_are_foreseen() -> None:
     """After twenty tasks of four minutes: none of five that have just begun ends within 15 s, and all of five that
     are nearly done.
