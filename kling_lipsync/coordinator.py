@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from anyio.abc import TaskGroup
+from attrs import frozen
 
 from ._journal import SqliteJournal
 from ._tasks import task_group
@@ -69,6 +70,16 @@ class _Reader:
     async def events(self, *, after: int = 0) -> Sequence[Event]:
         """Up to 1000 events that follow ``seq`` ``after``, to catch up with what was missed."""
         return await self._journal.events(after=after)
+
+
+@frozen
+class _Working:
+    """What a coordinator works with between its ``async with`` and the end of that."""
+
+    context: Context
+    desk: Desk
+    admission: Admission
+    inbox: Inbox
 
 
 class Coordinator(_Reader):
@@ -133,8 +144,7 @@ class Coordinator(_Reader):
         )
         self._callbacks = callbacks
         self._stack = AsyncExitStack()
-        self._working: tuple[Context, Desk, Inbox] | None = None
-        self._admission = Admission(limits.prepared_ahead, lambda: self._slots.allowance.limit)
+        self._working: _Working | None = None
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -145,22 +155,27 @@ class Coordinator(_Reader):
             totals = await self._journal.totals()
             self._recorder.begun_after = totals.last_seq
             context = self._make_context(group, is_new=not totals.jobs)
-            claims = Claims(context)
-            await claims.take_over()
-            await context.neighbours.refresh()
-            group.start_soon(context.watcher.run)
-            group.start_soon(context.neighbours.run, claims.take_over)
             if self._callbacks is not None:
                 relay = Relay(self._journal, context.watcher)
                 group.start_soon(relay.run)
                 context.neighbours.listen(relay.hear)
                 stack.callback(self._callbacks.subscribe(relay.wake))
-            desk = Desk(context, claims)
-            inbox = Inbox(context, desk, self._admission)
-            group.start_soon(inbox.run)
-            self._working = context, desk, inbox
+            self._working = await self._begin(context, group)
             self._stack = stack.pop_all()
         return self
+
+    async def _begin(self, context: Context, group: TaskGroup) -> _Working:
+        """Takes over what earlier runs left, and starts what goes on beside the jobs."""
+        claims = Claims(context)
+        await claims.take_over()
+        await context.neighbours.refresh()
+        group.start_soon(context.watcher.run)
+        group.start_soon(context.neighbours.run, claims.take_over)
+        admission = Admission(self._limits.prepared_ahead, self._slots, context.watcher.ends_within, self._clock)
+        desk = Desk(context, claims)
+        inbox = Inbox(context, desk, admission)
+        group.start_soon(inbox.run)
+        return _Working(context, desk, admission, inbox)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -179,10 +194,10 @@ class Coordinator(_Reader):
         Leaving the block early, or cancelling it, detaches: a create in flight is awaited and recorded, running tasks
         stay in the journal. Raises ``JournalError`` where the journal fails.
         """
-        context, desk, _ = self._opened()
+        work = self._opened()
         outcomes = Outcomes()
         async with task_group() as group:
-            group.start_soon(feed, context, desk, self._admission, jobs, outcomes)
+            group.start_soon(feed, work.context, work.desk, work.admission, jobs, outcomes)
             yield outcomes
             group.cancel_scope.cancel()
 
@@ -206,7 +221,7 @@ class Coordinator(_Reader):
         ended. Raises ``InvalidJob`` for a sound in memory (give a file or a URL) and for a key that is open, in doubt
         or succeeded with other media or settings; ``JournalError``.
         """
-        inbox = self._opened()[2]
+        inbox = self._opened().inbox
         if await self.changed([job]):
             message = f"job {job.key!r} was submitted before with other media or settings: give it a key of its own"
             raise InvalidJob(message, [Problem("changed", message)])
@@ -214,7 +229,7 @@ class Coordinator(_Reader):
 
     async def resume(self) -> list[str]:
         """The keys of all submitted jobs that have not ended; they are run from here on, as when a service starts."""
-        return await self._opened()[2].resume()
+        return await self._opened().inbox.resume()
 
     async def discard(self, key: str) -> bool:
         """Whether nothing will be bought for a job: it is unknown, or was taken back before its create was sent.
@@ -222,18 +237,18 @@ class Coordinator(_Reader):
         ``False``: a task runs, ran or may run, and the job is left as it is. Raises ``ClaimLost`` while another process
         has the job.
         """
-        return await self._opened()[1].discard(key)
+        return await self._opened().desk.discard(key)
 
     async def check(self, job: Job) -> CheckReport:
         """What is known of a job before it is sent: verdict, problems, plan, price. Nothing is sent to Kling."""
-        return await check_job(self._opened()[0], job)
+        return await check_job(self._opened().context, job)
 
     async def faces(self, video: Video) -> FaceSession:
         """The faces of a video: identified once, kept in the journal.
 
         Raises the errors of ``KlingClient.identify_faces``.
         """
-        session, _made_at, _paid = await self._opened()[0].sessions.get(video)
+        session, _made_at, _paid = await self._opened().context.sessions.get(video)
         return session
 
     def _make_context(self, group: TaskGroup, is_new: bool) -> Context:
@@ -253,7 +268,7 @@ class Coordinator(_Reader):
             clock=self._clock,
         )
 
-    def _opened(self) -> tuple[Context, Desk, Inbox]:
+    def _opened(self) -> _Working:
         if self._working is None:
             raise RuntimeError("a Coordinator is used inside 'async with'")
         return self._working

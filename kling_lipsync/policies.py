@@ -19,12 +19,13 @@ class Limits:
 
     ``running_tasks`` is a ceiling on the tasks that run at Kling at once (the account's slots); ``None`` finds the
     account's allowance by itself. ``requests_per_second`` paces every API request; ``None`` does not pace.
-    ``prepared_ahead`` is how many jobs are checked, identified and planned while they wait for a slot.
+    ``prepared_ahead`` is how many jobs, or half the slots if that is more, are at most checked, identified and planned
+    ahead of the slots that are free; how many are follows from the time that this takes and the tasks about to end.
     """
 
     running_tasks: int | None = field(default=None, validator=_optional_positive)
     requests_per_second: float | None = field(default=10.0, validator=_optional_positive)
-    prepared_ahead: int = field(default=8, validator=_positive)
+    prepared_ahead: int = field(default=16, validator=_positive)
 
 
 @frozen(kw_only=True)

@@ -77,7 +77,7 @@ class Claims:
             try:
                 admission = await self._context.journal.admit(job.key, settings)
             except ClaimLost:
-                place.prepared()  # other jobs may be prepared while this one waits
+                place.let_another_in()  # other jobs may be prepared while this one waits
                 await self._context.neighbours.gives_back(job.key)
                 if self._context.breaker.reason is not None:
                     return None, False

@@ -7,7 +7,7 @@ from __future__ import annotations
 import anyio
 
 from ..client import KlingClient
-from .looks import LARGEST_PAGE, LAST_PAGE
+from .pages import LARGEST_PAGE, LAST_PAGE
 
 
 class ListedIds:

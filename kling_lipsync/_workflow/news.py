@@ -17,11 +17,9 @@ class News:
         self._told.add(task_id)
         self._came.set()
 
-    async def until(self, due: float) -> set[str]:
-        """The tasks told of, as soon as there are some; none from ``due`` on (seconds of the event loop)."""
-        with anyio.move_on_after(due - anyio.current_time()):
+    async def within(self, seconds: float) -> set[str]:
+        """The tasks told of, as soon as there are some; none if there are none in ``seconds``."""
+        with anyio.move_on_after(seconds):
             await self._came.wait()
-        if anyio.current_time() >= due:
-            return set()
         told, self._told, self._came = self._told, set(), anyio.Event()
         return told

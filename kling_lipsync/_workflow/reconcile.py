@@ -17,7 +17,7 @@ from ..errors import ErrorRecord, InDoubt, InvalidRequest, KlingError
 from ..events import DoubtRemains, Event, TaskAbsent, TaskFound
 from ..models import Job, Task
 from .context import Context
-from .looks import LARGEST_PAGE, LAST_PAGE
+from .pages import LARGEST_PAGE, LAST_PAGE
 from .state import JobState
 from .watcher import age
 

@@ -39,6 +39,11 @@ class Allowance:
     def _first_limit(self) -> int:
         return self.ceiling if self.ceiling is not None else FIRST_LIMIT
 
+    @property
+    def grows(self) -> bool:
+        """Whether the limit is still to be found: each create that is accepted raises it."""
+        return self.ceiling is None and not self.refused_once
+
     def may_start(self, held: int, now: float) -> bool:
         """Whether one more task may start beside ``held`` others: below the limit, or as the one probe."""
         if held < self.limit:

@@ -39,8 +39,7 @@ async def _go_on(context: Context, ticket: Ticket, job: Job, place: Place) -> No
     ends = goals(context)
     with suppress(Stopped):  # the batch says why; this job is left as it was
         while ticket.state.next_step not in ends and not _is_stopped(context, ticket):
-            if ticket.state.next_step not in BEFORE_MONEY | {Step.CREATE}:
-                place.prepared()
+            place.reached(ticket.state.next_step)
             await _one_step(context, ticket, job)
             if ticket.state.paused:
                 return

@@ -3,67 +3,60 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+import math
 from decimal import Decimal
 
 import anyio
-from attrs import define, field
 
 from .._checks import task_units
+from .._tasks import task_group
 from ..abc import Clock
 from ..client import KlingClient
 from ..errors import KlingError, TaskTimeout
 from ..events import NOTHING, SlotPresumedFree, TaskEnded
-from ..models import Task, TaskStatus
+from ..models import Prices, Task, TaskStatus
 from ..policies import PollPolicy
-from .looks import look
+from .durations import Durations
+from .looks import Looker, worth
 from .news import News
 from .recorder import Recorder, Ticket
 from .state import JobState, Step
+from .watched import GIVE_UP_AFTER, LookFailures, Then, Watched
 
 logger = logging.getLogger("kling_lipsync")
 
 DOUBT_HOLDS_SLOT = 1800.0
 """Seconds after which a task that may exist, but cannot be found, is presumed to have ended."""
 
-RARELY = 10
-"""A task past its time limit is part of every so many-th look only."""
-
-GIVE_UP_AFTER = 900.0
-"""Seconds of looks that all fail, after which those who wait are told so."""
-
-
-Then = Callable[[str], Awaitable[None]]
-"""What is called with a job's key once it is watched no longer."""
-
-
-@define(kw_only=True, eq=False)
-class _Watched:
-    ticket: Ticket
-    woken: anyio.Event = field(factory=anyio.Event)
-    then: Then | None = None
-
 
 class Watcher:
-    """Looks at the running tasks of a journal until each ends; ``run`` belongs in a task group of the coordinator's."""
+    """Looks at the running tasks of a journal until each ends; ``run`` belongs in a task group of the coordinator's.
+
+    A look takes place when the durations seen so far make it worth its requests, and never sooner than the policy's
+    interval after the look before.
+    """
 
     def __init__(self, client: KlingClient, recorder: Recorder, poll: PollPolicy, clock: Clock) -> None:
         self._client = client
         self._recorder = recorder
         self._poll = poll
         self._clock = clock
-        self._watched: dict[str, _Watched] = {}
+        self._looker = Looker(client.without_repeats())
+        self._durations = Durations()
+        self._watched: dict[str, Watched] = {}
         self._woken = anyio.Event()
         self._news = News()
-        self._looks = 0
-        self._failing_since: float | None = None
-        self._failure: KlingError | None = None
+        self._next_look = -math.inf
+        self._failures = LookFailures(interval=poll.interval)
 
     def watch(self, ticket: Ticket, then: Then | None = None) -> None:
         """Begins to watch the job's task, or the slot that its doubt holds."""
-        watched = self._watched.setdefault(ticket.state.key, _Watched(ticket=ticket))
+        watched = self._watched.get(ticket.state.key)
+        if watched is None:
+            begun = self._clock.monotonic() - max(0.0, age(self._client, ticket.state))
+            watched = self._watched[ticket.state.key] = Watched(ticket=ticket, begun=begun, seen=begun)
+            self._woken.set()
         watched.then = then or watched.then
-        self._woken.set()
 
     def forget(self, key: str) -> None:
         """Leaves a doubtful job's slot alone while the job has its turn."""
@@ -74,6 +67,7 @@ class Watcher:
         watches = any(watched.ticket.state.task_id == task_id for watched in self._watched.values())
         if watches:
             self._news.tell(task_id)
+            self._woken.set()
         return watches
 
     async def wait_for(self, ticket: Ticket) -> None:
@@ -88,52 +82,84 @@ class Watcher:
             await watched.woken.wait()
         if ticket.state.next_step is not Step.WATCH:
             return
-        raise TaskTimeout(self._why_waiting(ticket), key=ticket.state.key, task=_unfinished(ticket))
+        raise TaskTimeout(
+            _why_waiting(ticket.state, self._failures.last), key=ticket.state.key, task=_unfinished(ticket)
+        )
+
+    def ends_within(self, seconds: float) -> float:
+        """How many slots are expected to come free in the next ``seconds``, those of tasks included that have ended
+        unseen.
+        """
+        until = self._clock.monotonic() + seconds
+        holders = (each for each in self._watched.values() if each.ticket.state.holds_slot)
+        return sum(each.chance(self._durations, until) for each in holders)
 
     async def run(self) -> None:
         """Looks for ever; cancel it to stop."""
         while True:
             if not self._watched:
-                await self._woken.wait()
-            self._woken = anyio.Event()
-            next_look = anyio.current_time() + self._poll.interval
-            while told := await self._news.until(next_look):
-                there_is_news = [w.ticket for w in self._watched.values() if w.ticket.state.task_id in told]
-                await self._look(there_is_news, by_list=False)
-            self._looks += 1
-            await self._look(self._due())
+                await self._pause(None)
+            told = await self._news.within(self._next_look - self._clock.monotonic())
+            await self._look({task_id: (each, 1.0) for task_id, each in self._running() if task_id in told})
+            if self._clock.monotonic() >= self._next_look:
+                await self._look_at_all()
+            await self._lend_slots()
 
-    async def _look(self, at: list[Ticket], *, by_list: bool = True) -> None:
-        tickets = {t.state.task_id: t for t in at if t.state.task_id is not None}
-        try:
-            tasks = await look(self._client, tickets.keys(), by_list=by_list) if tickets else {}
-        except KlingError as error:
-            self._note_failure(error)
+    async def _look_at_all(self) -> None:
+        wanted = self._wanted()
+        if sum(chance for _, chance in wanted.values()) >= worth(len(wanted)) > 0:
+            begun = self._clock.monotonic()
+            await self._look(wanted, by_list=True)
+            self._next_look = begun + self._failures.pause
         else:
-            self._failing_since = self._failure = None
-            for task_id, task in tasks.items():
-                await self._take(tickets[task_id], task)
-        await self._lend_slots()
+            await self._pause(self._poll.interval)
 
-    def _due(self) -> list[Ticket]:
-        everyone = self._looks % RARELY == 0
-        return [w.ticket for w in self._watched.values() if everyone or w.ticket.state.holds_slot]
+    async def _pause(self, seconds: float | None) -> None:
+        with anyio.move_on_after(seconds):
+            await self._woken.wait()
+        self._woken = anyio.Event()
 
-    async def _take(self, ticket: Ticket, task: Task) -> None:
-        if not task.status.ended or ticket.state.next_step is not Step.WATCH:
+    def _wanted(self) -> dict[str, tuple[Watched, float]]:
+        """The running tasks by their ids, each with the chance that it has ended since it was last seen."""
+        now = self._clock.monotonic()
+        return {task_id: (each, each.urgency(self._durations, now)) for task_id, each in self._running()}
+
+    def _running(self) -> list[tuple[str, Watched]]:
+        tasks = ((each.ticket.state.task_id, each) for each in self._watched.values())
+        return [(task_id, each) for task_id, each in tasks if task_id is not None]
+
+    async def _look(self, wanted: dict[str, tuple[Watched, float]], *, by_list: bool = False) -> None:
+        if not wanted:
             return
-        await self._recorder.append(
-            ticket, TaskEnded(attempt=ticket.state.attempt, task=task, units=self._units(ticket, task))
-        )
+        begun = self._clock.monotonic()
+        chances = {task_id: chance for task_id, (_, chance) in wanted.items()}
+        sight = await self._looker.look(chances, by_list=by_list)
+        self._note(None if sight.tasks else sight.error)
+        async with task_group() as group:
+            for task_id, task in sight.tasks.items():
+                if task.status.ended:
+                    group.start_soon(self._take, wanted[task_id][0], task)
+        for task_id in sight.tasks.keys() | sight.untold:
+            wanted[task_id][0].seen = begun
+
+    async def _take(self, watched: Watched, task: Task) -> None:
+        ticket = watched.ticket
+        if ticket.state.next_step is not Step.WATCH:
+            return
+        duration = watched.duration(task, self._clock.monotonic())
+        if duration is not None:
+            self._durations.learn(duration)
+        units = _units(task, ticket.state, self._client.gateway.prices)
+        await self._recorder.append(ticket, TaskEnded(attempt=ticket.state.attempt, task=task, units=units))
         await self._drop(ticket.state.key)
 
-    def _units(self, ticket: Ticket, task: Task) -> Decimal:
-        if task.units is not None:
-            return task.units
-        prices = self._client.gateway.prices
-        if prices is None or task.status is TaskStatus.FAILED:
-            return NOTHING
-        return task_units(prices, task.video_duration_ms or ticket.state.video_duration_ms)
+    async def _drop(self, key: str) -> None:
+        watched = self._watched.pop(key, None)
+        if watched is None:  # the job's own turn has taken it up meanwhile
+            return
+        watched.woken.set()
+        if watched.then is not None:
+            await watched.then(key)
 
     async def _lend_slots(self) -> None:
         for watched in list(self._watched.values()):
@@ -143,37 +169,26 @@ class Watcher:
             if not ticket.state.holds_slot and ticket.state.next_step is not Step.WATCH:
                 await self._drop(ticket.state.key)
 
-    async def _drop(self, key: str) -> None:
-        watched = self._watched.pop(key, None)  # its job's turn may have taken it back meanwhile
-        if watched is None:
-            return
-        watched.woken.set()
-        if watched.then is not None:
-            await watched.then(key)
-
     def _overdue(self, state: JobState) -> bool:
         """Whether a task, or what may be one, has run so long that its slot counts as free."""
         limits = {Step.WATCH: self._poll.task_timeout, Step.RECONCILE: DOUBT_HOLDS_SLOT}
         limit = limits.get(state.next_step)
         return limit is not None and age(self._client, state) > limit
 
-    def _note_failure(self, error: KlingError) -> None:
+    def _note(self, failure: KlingError | None) -> None:
         now = self._clock.monotonic()
-        self._failing_since = now if self._failing_since is None else self._failing_since
-        self._failure = error
-        logger.warning("a look at the running tasks failed, for %.0f s now: %s", now - self._failing_since, error)
-        if now - self._failing_since > GIVE_UP_AFTER:
+        self._failures.note(failure, now)
+        if failure is None:
+            return
+        lasting = self._failures.lasting(now)
+        logger.warning("a look at the running tasks failed, for %.0f s now: %s", lasting, failure)
+        if lasting > GIVE_UP_AFTER:
             self._let_go()
 
     def _let_go(self) -> None:
         for watched in self._watched.values():
             watched.woken.set()
             watched.woken = anyio.Event()
-
-    def _why_waiting(self, ticket: Ticket) -> str:
-        waited = f"the task {ticket.state.task_id} was not seen to end"
-        reason = f"; the last look failed: {self._failure}" if self._failure else ""
-        return f"{waited}{reason}; it is paid and kept in the journal: run again to go on watching"
 
 
 def age(client: KlingClient, state: JobState) -> float:
@@ -182,6 +197,21 @@ def age(client: KlingClient, state: JobState) -> float:
     if now is None or state.server_at is None:
         return client.clock.wall() - (state.intended_at or 0.0)
     return now - state.server_at
+
+
+def _why_waiting(state: JobState, failure: KlingError | None) -> str:
+    waited = f"the task {state.task_id} was not seen to end"
+    reason = f"; the last look failed: {failure}" if failure else ""
+    return f"{waited}{reason}; it is paid and kept in the journal: run again to go on watching"
+
+
+def _units(task: Task, state: JobState, prices: Prices | None) -> Decimal:
+    """What an ended task has cost: as Kling tells it, else by the prices that are known."""
+    if task.units is not None:
+        return task.units
+    if prices is None or task.status is TaskStatus.FAILED:
+        return NOTHING
+    return task_units(prices, task.video_duration_ms or state.video_duration_ms)
 
 
 def _unfinished(ticket: Ticket) -> Task:
