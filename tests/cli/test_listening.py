@@ -45,7 +45,7 @@ def test_a_run_that_listens(line: Line, monkeypatch: pytest.MonkeyPatch, secret:
         assert status == 0
         assert told.splitlines()[0].endswith(": new")
         assert world.stats["callbacks"]["failed"] == 0
-        assert world.stats["requests"].get("list", 0) == 0
+        assert world.stats["requests"].get("list", 0) <= 1
         again = line.run(world, line.folder / "jobs.csv")
         assert (again.status, world.stats["tasks"]) == (0, 2)
     assert SECRET[6:] not in line.told
