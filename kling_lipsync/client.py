@@ -59,13 +59,14 @@ class _Caller:
         self._not_before = 0.0
 
     async def call(self, call: Call[T], retry: RetryPolicy, pacer: Pacer) -> T:
-        delays = retry_delays(retry)
+        delays: Iterator[float] | None = None
         for tried in range(1, retry.tries + 1):
             try:
                 return await self._signed(call, pacer)
             except KlingError as error:
                 if tried == retry.tries or not repeats(error, call):
                     raise
+                delays = delays or retry_delays(retry)
                 wait = wait_before_retry(next(delays), getattr(error, "retry_after", None))
                 logger.info("%s failed, again in %.1f s: %s", call.name, wait, error)
                 await anyio.sleep(wait)

@@ -10,7 +10,6 @@ from typing import Self
 
 from anyio.abc import TaskGroup
 
-from ._journal import SqliteJournal
 from ._tasks import task_group
 from ._transport import GcraPacer, HttpTransport
 from ._workflow.admission import Admission
@@ -219,6 +218,8 @@ def _differs(row: JobRow | None, job: Job) -> bool:
 
 def _journal(journal: str | Path | Journal, client: KlingClient) -> Journal:
     if isinstance(journal, (str, Path)):
+        from ._journal import SqliteJournal  # a caller's own journal needs none of it
+
         return SqliteJournal(journal, clock=client.clock, inline=not client.threads)
     return journal
 
