@@ -10,29 +10,16 @@ from typing import Self
 
 from anyio.abc import TaskGroup
 
+from . import _workflow
 from ._tasks import task_group
 from ._transport import GcraPacer, HttpTransport
-from ._workflow.admission import Admission
-from ._workflow.batch import Jobs, feed
-from ._workflow.breaker import Breaker
-from ._workflow.context import Context, Settings
-from ._workflow.desk import Desk
-from ._workflow.inspect import CheckReport, inspect_job
-from ._workflow.listed import ListedIds
-from ._workflow.outcomes import Outcomes
-from ._workflow.recorder import Observer, Recorder
-from ._workflow.remote import RemoteLook
-from ._workflow.sessions import Sessions
 from ._workflow.settings_of import settings_of
-from ._workflow.slots import Slots
-from ._workflow.steps import check_job
-from ._workflow.watcher import Watcher
 from .abc import JobRow, Journal, Totals
 from .client import KlingClient
 from .errors import ConfigurationError, KlingError
 from .events import Event, Outcome
 from .gateways import Gateway, load_gateway
-from .models import FaceSession, Job, Status, Video
+from .models import CheckReport, FaceSession, Job, Status, Video
 from .policies import Budget, Limits, PollPolicy, Timeouts
 
 
@@ -87,7 +74,7 @@ class Coordinator(_Reader):
         budget: Budget | None = None,
         fit: bool = False,
         remote: bool = True,
-        on_event: Observer | None = None,
+        on_event: _workflow.Observer | None = None,
         reconcile_grace: float = 30.0,
         retry_failed: bool = False,
         retry_in_doubt: bool = False,
@@ -101,18 +88,18 @@ class Coordinator(_Reader):
         super().__init__(_journal(journal, client))
         self._client = client.paced_by(GcraPacer(limits.requests_per_second, self._clock))
         self._poll = poll
-        self._remote = RemoteLook(client.read_range) if remote else None
+        self._remote = _workflow.RemoteLook(client.read_range) if remote else None
         self._limits = limits
-        self._slots = Slots(limits.running_tasks, self._clock)
-        self._breaker = Breaker(max_failures=max_failures)
-        self._recorder = Recorder(
+        self._slots = _workflow.Slots(limits.running_tasks, self._clock)
+        self._breaker = _workflow.Breaker(max_failures=max_failures)
+        self._recorder = _workflow.Recorder(
             journal=self._journal,
             slots=self._slots,
             breaker=self._breaker,
             budget=budget.units if budget else None,
             observer=on_event,
         )
-        self._settings = Settings(
+        self._settings = _workflow.Settings(
             download_to=Path(download_to) if download_to is not None else None,
             fit=fit,
             reconcile_grace=reconcile_grace,
@@ -122,8 +109,8 @@ class Coordinator(_Reader):
             retry=client.retry,
         )
         self._stack = AsyncExitStack()
-        self._working: tuple[Context, Desk] | None = None
-        self._admission = Admission(limits.prepared_ahead, lambda: self._slots.allowance.limit)
+        self._working: tuple[_workflow.Context, _workflow.Desk] | None = None
+        self._admission = _workflow.Admission(limits.prepared_ahead, lambda: self._slots.allowance.limit)
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -133,7 +120,7 @@ class Coordinator(_Reader):
             stack.callback(group.cancel_scope.cancel)
             known = sum((await self._journal.totals()).jobs.values())
             context = self._make_context(group, is_new=not known)
-            desk = Desk(context)
+            desk = _workflow.Desk(context)
             await desk.take_over()
             group.start_soon(context.watcher.run)
             self._working = context, desk
@@ -151,16 +138,16 @@ class Coordinator(_Reader):
         return self._breaker.reason
 
     @asynccontextmanager
-    async def as_completed(self, jobs: Jobs) -> AsyncIterator[Outcomes]:
+    async def as_completed(self, jobs: _workflow.Jobs) -> AsyncIterator[_workflow.Outcomes]:
         """A stream of one ``Outcome`` for each job, in the order they end; ``jobs`` may be endless, or asynchronous.
 
         Leaving the block early, or cancelling it, detaches: a create in flight is awaited and recorded, running tasks
         stay in the journal. Raises ``JournalError`` where the journal fails.
         """
         context, desk = self._opened()
-        outcomes = Outcomes()
+        outcomes = _workflow.Outcomes()
         async with task_group() as group:
-            group.start_soon(feed, context, desk, self._admission, jobs, outcomes)
+            group.start_soon(_workflow.feed, context, desk, self._admission, jobs, outcomes)
             yield outcomes
             group.cancel_scope.cancel()
 
@@ -179,7 +166,7 @@ class Coordinator(_Reader):
 
     async def check(self, job: Job) -> CheckReport:
         """What is known of a job before it is sent: verdict, problems, plan, price. Nothing is sent to Kling."""
-        return await check_job(self._opened()[0], job)
+        return await _workflow.check_job(self._opened()[0], job)
 
     async def faces(self, video: Video) -> FaceSession:
         """The faces of a video: identified once, kept in the journal.
@@ -189,23 +176,23 @@ class Coordinator(_Reader):
         session, _made_at, _paid = await self._opened()[0].sessions.get(video)
         return session
 
-    def _make_context(self, group: TaskGroup, is_new: bool) -> Context:
-        return Context(
+    def _make_context(self, group: TaskGroup, is_new: bool) -> _workflow.Context:
+        return _workflow.Context(
             client=self._client,
             journal=self._journal,
             recorder=self._recorder,
             slots=self._slots,
             breaker=self._breaker,
-            sessions=Sessions(self._client, self._journal, self._clock, group),
-            watcher=Watcher(self._client, self._recorder, self._poll, self._clock),
-            listed=ListedIds(self._client),
+            sessions=_workflow.Sessions(self._client, self._journal, self._clock, group),
+            watcher=_workflow.Watcher(self._client, self._recorder, self._poll, self._clock),
+            listed=_workflow.ListedIds(self._client),
             is_new=is_new,
             remote=self._remote,
             settings=self._settings,
             clock=self._clock,
         )
 
-    def _opened(self) -> tuple[Context, Desk]:
+    def _opened(self) -> tuple[_workflow.Context, _workflow.Desk]:
         if self._working is None:
             raise RuntimeError("a Coordinator is used inside 'async with'")
         return self._working
@@ -235,7 +222,7 @@ async def check(
     profile = gateway if isinstance(gateway, Gateway) else load_gateway(gateway)
     transport = HttpTransport(None, timeouts=Timeouts())
     try:
-        look = RemoteLook(transport.read_range) if remote else None
-        return await inspect_job(job, profile, fit=fit, remote=look)
+        look = _workflow.RemoteLook(transport.read_range) if remote else None
+        return await _workflow.inspect_job(job, profile, fit=fit, remote=look)
     finally:
         await transport.aclose()

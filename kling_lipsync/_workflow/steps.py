@@ -39,11 +39,11 @@ from ..events import (
     TaskFound,
 )
 from ..faces import choose
-from ..models import Job, Speech, Verdict
+from ..models import CheckReport, Job, Speech, Verdict
 from .context import Context, external_id
 from .create import after_refusal, one_step_order_of, order_of
 from .fetch import fetch
-from .inspect import CheckReport, inspect_job
+from .inspect import inspect_job
 from .reconcile import find_own, reconcile
 from .state import JobState, Step
 
