@@ -28,7 +28,7 @@ from .errors import (
     NotSent,
 )
 from .gateways import Gateway, credentials_from_env, load_gateway
-from .models import Audio, FaceSession, Plan, ResourcePack, Speech, SpokenAudio, Task, Video
+from .models import Audio, FaceSession, Plan, ResourcePack, Speech, SpokenAudio, Task, TaskStatus, Video
 from .policies import RetryPolicy, Timeouts
 
 logger = logging.getLogger("kling_lipsync")
@@ -356,7 +356,7 @@ def _profile_from(
 
 def _told(task: Task) -> Task:
     """Warns of a state that no document has; the task counts as running."""
-    word = protocol.unknown_status(task.raw)
+    word = protocol.unknown_status(task.raw) if task.status is TaskStatus.PROCESSING else None
     if word is not None:
         logger.warning("task %s has the unknown status %r, taken as still running", task.task_id, word)
     return task

@@ -14,6 +14,7 @@ from .incoming import read_answer
 from .links import LARGEST, LinkOpener
 from .outgoing import Outgoing, api_request
 from .patience import Patience
+from .postponed import postponed
 
 _WHOLE_ANSWER = 2
 """An answer may take this many times its read time-out as a whole."""
@@ -104,7 +105,8 @@ class HttpTransport:
 
     def _opened(self) -> httpx.AsyncClient:
         if self._client is None:
-            from .pool import default_client  # 30 ms that a caller with a client of its own is spared
+            with postponed("trio"):  # httpcore2 imports it wherever it is installed: 100 ms for nothing on asyncio
+                from .pool import default_client  # 30 ms that a caller with a client of its own is spared
 
             self._client = default_client(self._connections)
         return self._client
