@@ -69,7 +69,7 @@ def test_second_send_starts_over() -> None:
 def test_sound_of_another_length_is_never_sent_whole(said: int, there: int) -> None:
     """A file that changed while it was sent ends the request before its last slice."""
     body = SoundBody.of({"sound_file": ""}, SoundData(said, lambda: iter([bytes(there)])))
-    handed_over = []
+    handed_over: list[bytes] = []
     with pytest.raises(OSError, match="changed while it was sent"):
         handed_over.extend(body.slices())
     assert sum(map(len, handed_over)) < body.length - len(body.tail)
