@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 from ._version import __version__
-from ._workflow.inspect import CheckReport
 from .callbacks import CallbackReceiver
 from .client import KlingClient
 from .coordinator import Coordinator, check
@@ -14,6 +13,7 @@ from .events import Event, Outcome, Result
 from .gateways import Gateway
 from .models import (
     Audio,
+    CheckReport,
     Face,
     FaceSession,
     Interval,

@@ -28,7 +28,7 @@ from .errors import (
     NotSent,
 )
 from .gateways import Gateway, credentials_from_env, load_gateway
-from .models import Audio, FaceSession, Plan, ResourcePack, Speech, SpokenAudio, Task, Video
+from .models import Audio, FaceSession, Plan, ResourcePack, Speech, SpokenAudio, Task, TaskStatus, Video
 from .policies import RetryPolicy, Timeouts
 
 logger = logging.getLogger("kling_lipsync")
@@ -59,13 +59,14 @@ class _Caller:
         self._not_before = 0.0
 
     async def call(self, call: Call[T], retry: RetryPolicy, pacer: Pacer) -> T:
-        delays = retry_delays(retry)
+        delays: Iterator[float] | None = None
         for tried in range(1, retry.tries + 1):
             try:
                 return await self._signed(call, pacer)
             except KlingError as error:
                 if tried == retry.tries or not repeats(error, call):
                     raise
+                delays = delays or retry_delays(retry)
                 wait = wait_before_retry(next(delays), getattr(error, "retry_after", None))
                 logger.info("%s failed, again in %.1f s: %s", call.name, wait, error)
                 await anyio.sleep(wait)
@@ -355,7 +356,7 @@ def _profile_from(
 
 def _told(task: Task) -> Task:
     """Warns of a state that no document has; the task counts as running."""
-    word = protocol.unknown_status(task.raw)
+    word = protocol.unknown_status(task.raw) if task.status is TaskStatus.PROCESSING else None
     if word is not None:
         logger.warning("task %s has the unknown status %r, taken as still running", task.task_id, word)
     return task

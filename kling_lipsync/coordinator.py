@@ -11,34 +11,16 @@ from typing import Self
 from anyio.abc import TaskGroup
 from attrs import frozen
 
-from ._journal import SqliteJournal
+from . import _workflow
 from ._tasks import task_group
 from ._transport import HttpTransport
-from ._workflow.admission import Admission
-from ._workflow.batch import Jobs, feed
-from ._workflow.breaker import Breaker
-from ._workflow.claims import Claims
-from ._workflow.context import Context, Settings
-from ._workflow.desk import Desk
-from ._workflow.inbox import Inbox
-from ._workflow.inspect import CheckReport, inspect_job
-from ._workflow.listed import ListedIds
-from ._workflow.neighbours import Neighbours
-from ._workflow.outcomes import Outcomes
-from ._workflow.recorder import Observer, Recorder
-from ._workflow.relay import Relay
-from ._workflow.remote import RemoteLook
-from ._workflow.sessions import Sessions
 from ._workflow.settings_of import settings_of
-from ._workflow.slots import Slots
-from ._workflow.steps import check_job
-from ._workflow.watcher import Watcher
 from .abc import Callbacks, JobRow, Journal, Totals
 from .client import KlingClient
 from .errors import ConfigurationError, InvalidJob, KlingError
 from .events import Event, Outcome
 from .gateways import Gateway, load_gateway
-from .models import FaceSession, Job, Problem, Status, Video
+from .models import CheckReport, FaceSession, Job, Problem, Status, Video
 from .policies import Budget, Limits, PollPolicy, Timeouts
 
 
@@ -76,10 +58,10 @@ class _Reader:
 class _Working:
     """What a coordinator works with between its ``async with`` and the end of that."""
 
-    context: Context
-    desk: Desk
-    admission: Admission
-    inbox: Inbox
+    context: _workflow.Context
+    desk: _workflow.Desk
+    admission: _workflow.Admission
+    inbox: _workflow.Inbox
 
 
 class Coordinator(_Reader):
@@ -107,7 +89,7 @@ class Coordinator(_Reader):
         budget: Budget | None = None,
         fit: bool = False,
         remote: bool = True,
-        on_event: Observer | None = None,
+        on_event: _workflow.Observer | None = None,
         reconcile_grace: float = 30.0,
         retry_failed: bool = False,
         retry_in_doubt: bool = False,
@@ -122,18 +104,18 @@ class Coordinator(_Reader):
         super().__init__(_journal(journal, client))
         self._client = client.paced_by(self._journal.pacer(limits.requests_per_second))
         self._poll = poll
-        self._remote = RemoteLook(client.read_range) if remote else None
+        self._remote = _workflow.RemoteLook(client.read_range) if remote else None
         self._limits = limits
-        self._slots = Slots(limits.running_tasks, self._clock)
-        self._breaker = Breaker(max_failures=max_failures)
-        self._recorder = Recorder(
+        self._slots = _workflow.Slots(limits.running_tasks, self._clock)
+        self._breaker = _workflow.Breaker(max_failures=max_failures)
+        self._recorder = _workflow.Recorder(
             journal=self._journal,
             slots=self._slots,
             breaker=self._breaker,
             budget=budget.units if budget else None,
             observer=on_event,
         )
-        self._settings = Settings(
+        self._settings = _workflow.Settings(
             download_to=Path(download_to) if download_to is not None else None,
             fit=fit,
             reconcile_grace=reconcile_grace,
@@ -156,7 +138,7 @@ class Coordinator(_Reader):
             self._recorder.begun_after = totals.last_seq
             context = self._make_context(group, is_new=not totals.jobs)
             if self._callbacks is not None:
-                relay = Relay(self._journal, context.watcher)
+                relay = _workflow.Relay(self._journal, context.watcher)
                 group.start_soon(relay.run)
                 context.neighbours.listen(relay.hear)
                 stack.callback(self._callbacks.subscribe(relay.wake))
@@ -164,16 +146,18 @@ class Coordinator(_Reader):
             self._stack = stack.pop_all()
         return self
 
-    async def _begin(self, context: Context, group: TaskGroup) -> _Working:
+    async def _begin(self, context: _workflow.Context, group: TaskGroup) -> _Working:
         """Takes over what earlier runs left, and starts what goes on beside the jobs."""
-        claims = Claims(context)
+        claims = _workflow.Claims(context)
         await claims.take_over()
         await context.neighbours.refresh()
         group.start_soon(context.watcher.run)
         group.start_soon(context.neighbours.run, claims.take_over)
-        admission = Admission(self._limits.prepared_ahead, self._slots, context.watcher.ends_within, self._clock)
-        desk = Desk(context, claims)
-        inbox = Inbox(context, desk, admission)
+        admission = _workflow.Admission(
+            self._limits.prepared_ahead, self._slots, context.watcher.ends_within, self._clock
+        )
+        desk = _workflow.Desk(context, claims)
+        inbox = _workflow.Inbox(context, desk, admission)
         group.start_soon(inbox.run)
         return _Working(context, desk, admission, inbox)
 
@@ -188,16 +172,16 @@ class Coordinator(_Reader):
         return self._breaker.reason
 
     @asynccontextmanager
-    async def as_completed(self, jobs: Jobs) -> AsyncIterator[Outcomes]:
+    async def as_completed(self, jobs: _workflow.Jobs) -> AsyncIterator[_workflow.Outcomes]:
         """A stream of one ``Outcome`` for each job, in the order they end; ``jobs`` may be endless, or asynchronous.
 
         Leaving the block early, or cancelling it, detaches: a create in flight is awaited and recorded, running tasks
         stay in the journal. Raises ``JournalError`` where the journal fails.
         """
         work = self._opened()
-        outcomes = Outcomes()
+        outcomes = _workflow.Outcomes()
         async with task_group() as group:
-            group.start_soon(feed, work.context, work.desk, work.admission, jobs, outcomes)
+            group.start_soon(_workflow.feed, work.context, work.desk, work.admission, jobs, outcomes)
             yield outcomes
             group.cancel_scope.cancel()
 
@@ -241,7 +225,7 @@ class Coordinator(_Reader):
 
     async def check(self, job: Job) -> CheckReport:
         """What is known of a job before it is sent: verdict, problems, plan, price. Nothing is sent to Kling."""
-        return await check_job(self._opened().context, job)
+        return await _workflow.check_job(self._opened().context, job)
 
     async def faces(self, video: Video) -> FaceSession:
         """The faces of a video: identified once, kept in the journal.
@@ -251,17 +235,17 @@ class Coordinator(_Reader):
         session, _made_at, _paid = await self._opened().context.sessions.get(video)
         return session
 
-    def _make_context(self, group: TaskGroup, is_new: bool) -> Context:
-        return Context(
+    def _make_context(self, group: TaskGroup, is_new: bool) -> _workflow.Context:
+        return _workflow.Context(
             client=self._client,
             journal=self._journal,
             recorder=self._recorder,
             slots=self._slots,
             breaker=self._breaker,
-            sessions=Sessions(self._client, self._journal, self._clock, group),
-            watcher=Watcher(self._client, self._recorder, self._poll, self._clock),
-            neighbours=Neighbours(self._journal, self._slots, lambda: self._breaker.reason is not None),
-            listed=ListedIds(self._client),
+            sessions=_workflow.Sessions(self._client, self._journal, self._clock, group),
+            watcher=_workflow.Watcher(self._client, self._recorder, self._poll, self._clock),
+            neighbours=_workflow.Neighbours(self._journal, self._slots, lambda: self._breaker.reason is not None),
+            listed=_workflow.ListedIds(self._client),
             is_new=is_new,
             remote=self._remote,
             settings=self._settings,
@@ -281,6 +265,8 @@ def _differs(row: JobRow | None, job: Job) -> bool:
 
 def _journal(journal: str | Path | Journal, client: KlingClient) -> Journal:
     if isinstance(journal, (str, Path)):
+        from ._journal import SqliteJournal  # a caller's own journal needs none of it
+
         return SqliteJournal(journal, clock=client.clock, inline=not client.threads)
     return journal
 
@@ -296,7 +282,7 @@ async def check(
     profile = gateway if isinstance(gateway, Gateway) else load_gateway(gateway)
     transport = HttpTransport(None, timeouts=Timeouts())
     try:
-        look = RemoteLook(transport.read_range) if remote else None
-        return await inspect_job(job, profile, fit=fit, remote=look)
+        look = _workflow.RemoteLook(transport.read_range) if remote else None
+        return await _workflow.inspect_job(job, profile, fit=fit, remote=look)
     finally:
         await transport.aclose()

@@ -7,7 +7,6 @@ anywhere.
 from __future__ import annotations
 
 import ipaddress
-import tomllib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -183,6 +182,8 @@ def _read(name_or_path: str) -> Gateway:
 
 
 def _profile(name: str, path: Path) -> Gateway:
+    import tomllib  # not needed where a Gateway is given
+
     try:
         said = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:

@@ -279,6 +279,21 @@ def worst_verdict(problems: Sequence[Problem]) -> Verdict:
 
 
 @frozen(kw_only=True)
+class CheckReport:
+    """What ``check`` knows of a job.
+
+    Durations are ms; ``worst_case_units`` is ``None`` where the gateway has no prices.
+    """
+
+    verdict: Verdict
+    problems: tuple[Problem, ...]
+    plan: Plan | None
+    sound_duration_ms: int | None
+    video_duration_ms: int | None
+    worst_case_units: Decimal | None
+
+
+@frozen(kw_only=True)
 class Prices:
     """What a gateway charges, in units; ``lip_sync`` is for each started 5 s of video."""
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 from attrs import frozen
 
@@ -21,7 +20,9 @@ class Voice:
 @cache
 def voices() -> tuple[Voice, ...]:
     """Every voice known, in Kling's order; read from the package's own table the first time."""
-    table = files(__package__).joinpath("voices.csv").read_text(encoding="utf-8")
+    import csv  # only a job with a text asks for them
+
+    table = Path(__file__).with_name("voices.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(table.splitlines())
     return tuple(Voice(voice_id=row["voice_id"], language=row["voice_language"], name=row["name"]) for row in rows)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from codecs import getincrementaldecoder
 
+BEGINNING = 512
+"""Bytes that tell what a file is."""
+
 BEGINNINGS = (
     (b"fLaC", "a FLAC file"),
     (b"OggS", "an Ogg file"),
@@ -35,9 +38,17 @@ MARKUP = re.compile(rb"<(!doctype html|html|head|body|title)\b", re.IGNORECASE)
 JSON = re.compile(rb"""[{\[]\s*(["{\[}\]0-9-]|true|false|null)""")
 
 
+WAVE_BEGINNINGS = (b"RIFF", b"RF64", b"BW64")
+
+
 def is_movie(head: bytes) -> bool:
     """Whether the bytes begin an ISO file: mp4, mov, m4a and their relations."""
     return head[4:8] in ISO_BOXES
+
+
+def is_wave(head: bytes) -> bool:
+    """Whether the bytes begin a WAVE file."""
+    return head[:4] in WAVE_BEGINNINGS and head[8:12] == b"WAVE"
 
 
 def foreign(head: bytes) -> str | None:

@@ -8,7 +8,6 @@ from .codecs import wave_codec
 from .info import MediaInfo, Steps, UnreadableMedia
 from .reader import Reader
 
-SIGNATURES = (b"RIFF", b"RF64", b"BW64")
 FIRST_CHUNK = 12
 MOST_CHUNKS = 1_000
 EXTENSIBLE = 0xFFFE

@@ -13,8 +13,11 @@ from attrs import field, frozen
 
 from . import wire
 
-RAW_SLICE = 96 * 1024
+RAW_SLICE = 192 * 1024
 """Bytes of a sound per slice; a multiple of 3, so that the slices' base64 joins up."""
+
+SMALL = 4 * 1024
+"""What is shorter travels with the slice that follows: each slice is a write of its own."""
 
 
 @frozen
@@ -81,9 +84,14 @@ class SoundBody:
         Raises OSError before the last slice if the sound is not as long as it was said to be: a request that is not
         whole is never taken for a sent one.
         """
-        yield self.head
-        yield from _encoded(self.sound)
-        yield self.tail
+        pending = self.head
+        for part in _encoded(self.sound):
+            if len(pending) < SMALL:
+                pending += part
+            else:
+                yield pending
+                pending = part
+        yield pending + self.tail
 
 
 def _dumped(document: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ SHORTEST_SECRET = 6
 
 def encodable(text: str) -> str:
     """The text without halves of surrogate pairs, which JSON can carry and UTF-8 cannot."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def one_line(text: str, limit: int = EXCERPT) -> str:

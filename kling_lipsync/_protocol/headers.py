@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 from ..abc import Response
 from . import wire
@@ -33,6 +34,7 @@ def retry_after(response: Response, now: float) -> float | None:
     return min(max(until - (now if since is None else since), 0.0), LONGEST_WAIT)
 
 
+@lru_cache(maxsize=16)  # every answer has one, and those of a second have the same
 def _http_date(value: str) -> float | None:
     try:
         found = parsedate_to_datetime(value)

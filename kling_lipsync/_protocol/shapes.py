@@ -155,19 +155,19 @@ def _pack(item: Mapping[str, Any]) -> ResourcePack:
 
 def _layers(data: object) -> Layers:
     """The object and those that relays keep inside it, outermost first."""
-    if not isinstance(data, Mapping):
+    if not isinstance(data, dict):
         raise Unreadable("its data is no object")
     layers = [data]
-    while len(layers) < DEEPEST and isinstance(inner := layers[-1].get(wire.DATA), Mapping):
+    while len(layers) < DEEPEST and isinstance(inner := layers[-1].get(wire.DATA), dict):
         layers.append(inner)
-    return (*layers, mapping(data.get(wire.METADATA)))
+    return (*layers, mapping(data.get(wire.METADATA))) if wire.METADATA in data else tuple(layers)
 
 
 def _first_of(layers: Layers, name: str) -> Mapping[str, Any]:
     """The first object in the list ``name`` of a result; a result may be missing, ``{}`` or ``[]`` before success."""
     lists = (mapping(layer.get(wire.TASK_RESULT)).get(name) for layer in layers)
     items = (item for found in lists if isinstance(found, list) for item in found)
-    return next((item for item in items if isinstance(item, Mapping)), {})
+    return next((item for item in items if isinstance(item, dict)), {})
 
 
 def _status_word(layers: Layers) -> str | None:
@@ -180,7 +180,7 @@ def _external_task_id(layers: Layers) -> str | None:
 
 
 def _error_message(layers: Layers) -> str:
-    return first((mapping(layer.get(wire.ERROR)) for layer in layers), wire.MESSAGES, sentence) or ""
+    return first([mapping(layer.get(wire.ERROR)) for layer in layers], wire.MESSAGES, sentence) or ""
 
 
 def _video_object_id(layers: Layers) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
@@ -32,14 +32,16 @@ def decoded(source: bytes | str) -> object:
 
 def mapping(value: object) -> Mapping[str, Any]:
     """The JSON object, or an empty one."""
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
-def first(layers: Iterable[Mapping[str, Any]], names: Sequence[str], read: Callable[[Any], T | None]) -> T | None:
+def first(layers: Sequence[Mapping[str, Any]], names: Sequence[str], read: Callable[[Any], T | None]) -> T | None:
     """The first value that reads: under the first name in any layer, outermost first, then under the next name."""
-    rows = tuple(layers)
-    found = (read(layer.get(name)) for name in names for layer in rows)
-    return next((value for value in found if value is not None), None)
+    for name in names:
+        for layer in layers:
+            if name in layer and (value := read(layer[name])) is not None:
+                return value
+    return None
 
 
 def text(value: object) -> str | None:

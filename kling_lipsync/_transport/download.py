@@ -14,12 +14,11 @@ from ..policies import RetryPolicy
 from .failures import Dropped, place_of
 from .files import PartialFile
 from .incoming import raw_pieces
-from .links import LinkOpener, content_length, link_errors, refuse_encoding, refuse_status
+from .links import LARGEST, LinkOpener, content_length, link_errors, refuse_encoding, refuse_status
 from .patience import Patience
 from .ranges import ContentRange, range_header
 from .retry import retry_delays
 
-LARGEST = 1024**3
 _BLOCK = 256 * 1024
 _PAGES = ("text/html", "application/xhtml+xml", "application/json")
 _PAGE_BEGINS = (b"<!doctype html", b"<html")

@@ -9,13 +9,12 @@ import httpx
 
 from ..abc import Request, Response
 from ..policies import Timeouts
-from .download import LARGEST, Downloader
 from .failures import UnreadableAnswer, failure, place_of
 from .incoming import read_answer
-from .links import LinkOpener
+from .links import LARGEST, LinkOpener
 from .outgoing import Outgoing, api_request
 from .patience import Patience
-from .ranged import read_range
+from .postponed import postponed
 
 _WHOLE_ANSWER = 2
 """An answer may take this many times its read time-out as a whole."""
@@ -70,6 +69,8 @@ class HttpTransport:
 
         Raises ``DownloadError``, whose ``expired`` says that the link is dead (403, 404, 410).
         """
+        from .download import Downloader  # many a batch leaves its results where they are
+
         opener = self._opener(self._timeouts.download)
         downloader = Downloader(opener=opener, patience=self._timeouts.download)
         return await downloader.fetch(url, path, largest=largest, expected=expected, threads=threads)
@@ -79,6 +80,8 @@ class HttpTransport:
 
         Fewer come at the end of the file, none beyond it. Raises ``DownloadError``.
         """
+        from .ranged import read_range  # nor does every batch look into remote files
+
         within = self._timeouts.query * _WHOLE_ANSWER
         return await read_range(self._opener(self._timeouts.query), url, start, length, within=within)
 
@@ -102,7 +105,8 @@ class HttpTransport:
 
     def _opened(self) -> httpx.AsyncClient:
         if self._client is None:
-            from .pool import default_client  # 30 ms that a caller with a client of its own is spared
+            with postponed("trio"):  # httpcore2 imports it wherever it is installed: 100 ms for nothing on asyncio
+                from .pool import default_client  # 30 ms that a caller with a client of its own is spared
 
             self._client = default_client(self._connections)
         return self._client

@@ -13,6 +13,9 @@ from .failures import Dropped, explain, place_of
 from .outgoing import Outgoing, media_request
 from .patience import Patience
 
+LARGEST = 1024**3
+"""Bytes of a file, at most, unless the caller says otherwise."""
+
 MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _DEAD = frozenset({403, 404, 410})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import select
 import ssl
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import anyio
@@ -43,6 +44,7 @@ class ListeningStream(httpcore2.AsyncNetworkStream):
         self._stream = stream
         self._heard: deque[bytes] = deque()
         self._listens = False
+        self._readable = _readability(stream.get_extra_info("socket"))
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore2 asks so
         """The next bytes, those heard while writing first; an empty piece is the end."""
@@ -99,10 +101,22 @@ class ListeningStream(httpcore2.AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - httpcore2 says so
         """What the connection knows of itself; one with something left to read must not carry another request."""
-        if info == "is_readable" and self._heard:
-            return True
+        if info == "is_readable":
+            return bool(self._heard) or self._readable()
         return self._stream.get_extra_info(info)
 
     async def aclose(self) -> None:
         """Closes the connection."""
         await self._stream.aclose()
+
+
+def _readability(socket: Any) -> Callable[[], bool]:  # noqa: ANN401 - asyncio's, trio's or Python's own
+    """Whether there is something to read now, asked of the system alone.
+
+    The pool asks it of every idle connection with every request, and twice.
+    """
+    if not hasattr(select, "poll"):  # Windows
+        return lambda: socket.fileno() < 0 or bool(select.select([socket], [], [], 0)[0])
+    poller = select.poll()
+    poller.register(socket, select.POLLIN)
+    return lambda: socket.fileno() < 0 or bool(poller.poll(0))

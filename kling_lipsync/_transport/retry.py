@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-import backoff
-
 from ..policies import RetryPolicy
 
 
-def retry_delays(policy: RetryPolicy, *, jitter: Callable[[float], float] = backoff.full_jitter) -> Iterator[float]:
+def retry_delays(policy: RetryPolicy, *, jitter: Callable[[float], float] | None = None) -> Iterator[float]:
     """The waits (seconds) between the tries of ``policy``, one fewer than its tries: exponential, with full jitter.
 
-    ``jitter`` makes a wait of the longest that its place allows.
+    ``jitter`` makes a wait of the longest that its place allows: by default any up to it.
     """
+    import backoff  # it brings asyncio and its subprocesses along, 12 ms that only a failure is worth
+
     longest = backoff.expo(factor=policy.first_wait, max_value=policy.longest_wait)
     next(longest)  # backoff's generators yield once before their first value
-    return (jitter(wait) for wait in islice(longest, policy.tries - 1))
+    spread = jitter or backoff.full_jitter
+    return (spread(wait) for wait in islice(longest, policy.tries - 1))
 
 
 def wait_before_retry(delay: float, retry_after: float | None) -> float:

@@ -10,34 +10,18 @@ from pathlib import Path
 from typing import TypeVar
 
 import anyio.to_thread
-from attrs import frozen
 
 from .._checks import ONE_STEP, TWO_STEP, Contract, SoundFacts, VideoFacts, find_problems, make_plan, worst_case_units
 from .._media import MediaInfo, UnreadableMedia, probe_bytes, probe_file
 from ..errors import InvalidJob
 from ..gateways import Gateway
-from ..models import Audio, Job, Plan, Prices, Problem, Speech, Verdict, Video, worst_verdict
+from ..models import Audio, CheckReport, Job, Plan, Prices, Problem, Speech, Verdict, Video, worst_verdict
 from .remote import RemoteLook
 
 T = TypeVar("T")
 
 LARGEST_WALK = 5 * 1024 * 1024
 """A sound above Kling's 5 MB is refused by its size alone; its frames are not walked."""
-
-
-@frozen(kw_only=True)
-class CheckReport:
-    """What ``check`` knows of a job.
-
-    Durations are ms; ``worst_case_units`` is ``None`` where the gateway has no prices.
-    """
-
-    verdict: Verdict
-    problems: tuple[Problem, ...]
-    plan: Plan | None
-    sound_duration_ms: int | None
-    video_duration_ms: int | None
-    worst_case_units: Decimal | None
 
 
 def contract_of(gateway: Gateway) -> Contract:

@@ -39,11 +39,11 @@ from ..events import (
     TaskFound,
 )
 from ..faces import choose
-from ..models import Job, Problem, Speech, Verdict
+from ..models import CheckReport, Job, Problem, Speech, Verdict
 from .context import Context, external_id
 from .create import after_refusal, one_step_order_of, order_of
 from .fetch import fetch
-from .inspect import CheckReport, inspect_job
+from .inspect import inspect_job
 from .reconcile import find_own, reconcile
 from .state import JobState, Step
 
@@ -98,10 +98,10 @@ async def _speak(context: Context, job: Job, state: JobState) -> Event:
 
 
 async def _identify(context: Context, job: Job, state: JobState) -> Event:
-    kept = await context.sessions.kept(job.video, state.session_not_before)
-    if kept is not None:
-        return FacesIdentified(session=kept[0], made_at=kept[1])
     if not state.sending:
+        kept = await context.sessions.kept(job.video, state.session_not_before)
+        if kept is not None:
+            return FacesIdentified(session=kept[0], made_at=kept[1])
         return await _intend_send(context, state, _price(context, "identify"))
     price = _price(context, "identify") if context.sessions.would_send(job.video) else NOTHING
     try:
