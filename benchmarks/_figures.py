@@ -72,7 +72,7 @@ def number(value: float | None) -> str:
         return ""
     if value == int(value) or abs(value) >= 1000:
         return f"{value:,.0f}"
-    return f"{value:.3g}" if abs(value) >= 100 else f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}"
+    return f"{value:.3g}" if abs(value) >= 100 else f"{value:.4f}" if abs(value) < 1 else f"{value:.2f}"
 
 
 def table(figures: Sequence[Figure]) -> str:

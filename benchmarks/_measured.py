@@ -8,10 +8,11 @@ from typing import Any
 
 from attrs import frozen
 
+import kling_lipsync
 from benchmarks import _child
 from benchmarks._chaos_world import world
 
-SOUND = str(Path(__file__).parents[1] / "kling_lipsync" / "sandbox" / "samples" / "speech.wav")
+SOUND = str(Path(kling_lipsync.__file__).parent / "sandbox" / "samples" / "speech.wav")
 FILES = frozenset({"media", "results"})
 
 

@@ -21,7 +21,7 @@ TASK = b'{"code": 0, "message": "", "request_id": "", "data": {"task_id": "1", "
 def measure(size: Size) -> list[Figure]:
     """Departures a second: over all of the time, and the most in any second of it."""
     departures = _child.run("pace:departures", count=DEPARTURES[size]).result
-    rate = (len(departures) - 1) / (departures[-1] - departures[0])
+    rate = round((len(departures) - 1) / (departures[-1] - departures[0]), 1)
     most = busiest_second(departures)
     name = f"paced to {RATE:g} a second, {WAITERS} waiters"
     return [
