@@ -10,7 +10,7 @@ from benchmarks._measured import SOUND, Batch, batch
 SLOTS = 20
 INTERVAL = 0.1
 WORLD = {"task_seconds": 2.0, "identify_seconds": 0.5}
-JOBS = {Size.QUICK: 25, Size.USUAL: 400, Size.FULL: 400}
+JOBS = {Size.QUICK: 10, Size.USUAL: 400, Size.FULL: 400}
 QUICK_WORLD = {"task_seconds": 0.5, "identify_seconds": 0.1}
 
 
