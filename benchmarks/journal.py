@@ -44,7 +44,7 @@ def measure(size: Size) -> list[Figure]:
     name = f"{WRITERS} jobs writing at once"
     return [
         Figure(
-            name=f"CPU a job with the journal in a file, ms: {SLOTS} slots",
+            name=f"CPU a job, ms: journal in a file, {SLOTS} slots",
             ours=ours,
             floor={":memory:": without},
             aim=aim,

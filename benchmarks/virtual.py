@@ -42,13 +42,13 @@ def measure(size: Size) -> list[Figure]:
 
 
 def _fullness(slots: int, coordinator: dict[str, float], script: dict[str, float]) -> Figure:
-    name = f"utilisation: {coordinator['jobs']} jobs at life's scale, {slots} slots"
+    name = f"utilisation: {coordinator['jobs']:,} jobs at life's scale, {slots} slots"
     aim = Aim(text="≥ 0.98", value=coordinator["utilisation"], least=0.98)
     return Figure(name=name, ours=coordinator["utilisation"], script=script["utilisation"], aim=aim)
 
 
 def _requests(slots: int, coordinator: dict[str, float], script: dict[str, float]) -> Figure:
-    name = f"API requests a job: {coordinator['jobs']} jobs at life's scale, {slots} slots"
+    name = f"API requests a job: {coordinator['jobs']:,} jobs at life's scale, {slots} slots"
     value = coordinator["requests"]
     aim = Aim(text="≤ 2.4", value=value, most=2.4) if slots == CROWD else None
     return Figure(name=name, ours=value, script=script["requests"], aim=aim)
