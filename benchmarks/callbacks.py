@@ -21,8 +21,10 @@ from benchmarks._figures import Aim, Figure, Size, Skipped
 from benchmarks._measured import SOUND
 from kling_lipsync import Coordinator, KlingClient, Limits, PollPolicy, Status
 
-JOBS = {Size.QUICK: 3, Size.USUAL: 60, Size.FULL: 300}
-SLOTS = 10
+JOBS = {Size.QUICK: 3, Size.USUAL: 40, Size.FULL: 300}
+SLOTS = 2
+"""Few, so that the sandbox, which opens a connection for each callback, is idle when it is asked about the task."""
+
 SECRET = "whsec_dGVzdHNlY3JldHRlc3RzZWNyZXR0ZXN0c2VjcmV0MTI="  # noqa: S105 - Kling's own example
 NO_LOOK = 3600.0
 
@@ -70,7 +72,7 @@ class _Noted:
 
 
 def delays(url: str, jobs: int) -> list[float]:
-    """Milliseconds for each job."""
+    """Milliseconds for each job that had not been seen to end before its callback came, as another's woke the look."""
     receiver = _receiver_class()(secret=SECRET)
     app = _Noted(receiver)
     ended: dict[str, float] = {}
@@ -95,4 +97,5 @@ def delays(url: str, jobs: int) -> list[float]:
                 server.should_exit = True
 
     anyio.run(main)
-    return [(ended[task] - arrived) * 1000 for task, arrived in app.arrivals.items() if task in ended]
+    seen = [ended[task] - arrived for task, arrived in app.arrivals.items() if task in ended]
+    return [delay * 1000 for delay in seen if delay > 0]
