@@ -30,7 +30,7 @@ JOBS = {Size.QUICK: 20, Size.USUAL: 5000, Size.FULL: 5000}
 def measure(size: Size) -> list[Figure]:
     """How full the slots are, and how many requests that takes; fewer jobs tell as much of the script."""
     slots = SLOTS[:1] if size is Size.QUICK else SLOTS
-    counts = {each: (JOBS[size], min(JOBS[size], max(1000, 10 * each))) for each in slots}
+    counts = {each: (JOBS[size], min(JOBS[size], max(1000, 4 * each))) for each in slots}
     runs = [
         (f"virtual:{target}", {"jobs": jobs, "slots": each})
         for each, both in counts.items()
