@@ -27,9 +27,9 @@ def main() -> None:
     measured = dict(measure(names, size))
     print(table([figure for figures in measured.values() for figure in figures]))
     if options.json:
-        options.json.write_text(as_json(measured))
+        options.json.write_text(as_json(measured), "utf-8")
     if options.chart:
-        options.chart.write_text(_chart.draw(measured))
+        options.chart.write_text(_chart.draw(measured), "utf-8")
     raise SystemExit(any(name not in measured for name in names))
 
 
@@ -63,7 +63,8 @@ def measure(names: Sequence[str], size: Size) -> Iterator[tuple[str, Sequence[Fi
 
 def as_json(measured: Measured) -> str:
     """The figures by their measurement."""
-    return json.dumps({name: [each.as_json() for each in figures] for name, figures in measured.items()}, indent=2)
+    figures = {name: [each.as_json() for each in figures] for name, figures in measured.items()}
+    return json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 if __name__ == "__main__":

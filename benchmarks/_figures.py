@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
@@ -24,17 +23,18 @@ class Skipped(Exception):
 
 @frozen(kw_only=True)
 class Aim:
-    """What a figure is held to: ``text`` says it, ``value`` is what is compared, from ``least`` to ``most``."""
+    """What a figure is held to: ``text`` says it, ``value`` is what is compared with ``least`` and ``most``."""
 
     text: str
     value: float
-    least: float = -math.inf
-    most: float = math.inf
+    least: float | None = None
+    most: float | None = None
 
     @property
     def reached(self) -> bool:
         """Whether it is met."""
-        return self.least <= self.value <= self.most
+        enough = self.least is None or self.value >= self.least
+        return enough and (self.most is None or self.value <= self.most)
 
 
 @frozen(kw_only=True)

@@ -11,6 +11,7 @@ SLOTS = 20
 INTERVAL = 0.1
 WORLD = {"task_seconds": 2.0, "identify_seconds": 0.5}
 JOBS = {Size.QUICK: 10, Size.USUAL: 400, Size.FULL: 400}
+LOOKING = "looking into each video's header"
 QUICK_WORLD = {"task_seconds": 0.5, "identify_seconds": 0.1}
 
 
@@ -31,10 +32,10 @@ def measure(size: Size) -> list[Figure]:
     name = f"{jobs} jobs, {slots} slots, real time"
     return [
         Figure(name=f"utilisation: {name}", ours=ours.utilisation, script=script.utilisation, aim=full),
-        Figure(name="  looking into each video's header as well", ours=looking.utilisation),
+        Figure(name=f"utilisation: {name}, {LOOKING}", ours=looking.utilisation),
         Figure(name=f"API requests a job: {name}", ours=ours.requests_a_job, script=script.requests_a_job),
         Figure(name=f"CPU a job, ms: {name}", ours=ours.cpu, script=script.cpu, floor=_floor(ours, slots), aim=cheap),
-        Figure(name="  looking into each video's header as well", ours=looking.cpu),
+        Figure(name=f"CPU a job, ms: {name}, {LOOKING}", ours=looking.cpu),
     ]
 
 

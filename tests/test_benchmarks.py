@@ -29,7 +29,7 @@ def test_a_quick_run_gives_a_table_json_and_a_chart(tmp_path: Path) -> None:
         [*command, "--json", str(data), "--chart", str(chart)], env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    measured = json.loads(data.read_text())
+    measured = json.loads(data.read_text("utf-8"))
     assert list(measured) == ["batch", "virtual", "pace", "imports"]
     figures = [figure for each in measured.values() for figure in each]
     assert all(figure["name"] in done.stdout for figure in figures)
@@ -37,7 +37,7 @@ def test_a_quick_run_gives_a_table_json_and_a_chart(tmp_path: Path) -> None:
     assert all((figure["aim"] is None) is ("reached" not in figure) for figure in figures)
     compared = {figure["name"].partition(":")[0] for figure in figures if figure["script"]}
     assert compared == {"utilisation", "API requests a job", "CPU a job, ms"}
-    assert ElementTree.fromstring(chart.read_text()).tag.endswith("svg")  # noqa: S314 - drawn here
+    assert ElementTree.fromstring(chart.read_text("utf-8")).tag.endswith("svg")  # noqa: S314 - drawn here
 
 
 def test_utilisation_ends_when_no_job_waits_any_more() -> None:
