@@ -41,6 +41,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The benchmarks, side by side with their baselines."""
-    session.install("-e", ".[all]")
-    session.run("python", "-m", "benchmarks", *session.posargs)
+    """The benchmarks, side by side with their baselines; without options, the figures and the chart of the README."""
+    session.install("-e", ".[all]", *_group("bench"))
+    kept = ("--json", "benchmarks/figures.json", "--chart", "benchmarks/figures.svg")
+    session.run("python", "-m", "benchmarks", *(session.posargs or kept))
