@@ -22,9 +22,10 @@ def schedule(tat: float, now: float, interval: float) -> tuple[float, float]:
 class GcraPacer:
     """Lets at most ``rate`` requests leave per second, evenly and in the order they asked (a ``Pacer`` in memory).
 
-    One more than ``rate`` may fall into a second whose ends both hit a departure, never two. ``None`` does not pace.
-    Only the head of the queue sleeps, and the schedule goes on from the moment it really left: an event loop that was
-    held up does not let the delayed ones leave in a burst, and a cancelled one leaves no gap.
+    One more than ``rate``, rounded up, may fall into a second, never two. ``None`` does not pace.
+    Only the head of the queue sleeps. A departure that is a little late, as sleeps are, does not shift those behind it;
+    one that is late by an interval does, so that an event loop that was held up lets nobody leave in a burst. A
+    cancelled one leaves no gap.
     """
 
     def __init__(self, rate: float | None, clock: Clock) -> None:
@@ -38,6 +39,10 @@ class GcraPacer:
         if self._interval is None:
             return
         async with self._queue:
-            _, delay = schedule(self._tat, self._clock.monotonic(), self._interval)
+            now = self._clock.monotonic()
+            tat, delay = schedule(self._tat, now, self._interval)
             await anyio.sleep(delay)
-            self._tat, _ = schedule(self._tat, self._clock.monotonic(), self._interval)
+            woken = self._clock.monotonic()
+            if woken >= now + delay + self._interval:
+                tat, _ = schedule(self._tat, woken, self._interval)
+            self._tat = tat

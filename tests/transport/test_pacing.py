@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Awaitable, Callable
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from kling_lipsync._transport import GcraPacer, SystemClock, schedule
+from kling_lipsync._transport import GcraPacer, SystemClock, pacing, schedule
 
 RATES = st.floats(0.5, 200, allow_nan=False)
 
@@ -104,6 +105,33 @@ def test_those_who_were_held_up_do_not_leave_in_a_burst() -> None:
     trio.run(main, clock=clock)
     assert len(left) == 20
     assert most_in_a_second(left) <= 11
+
+
+@given(rate=RATES, delays=st.lists(st.floats(0, 0.999), min_size=2, max_size=150), held_up=st.sets(st.integers(0, 149)))
+def test_late_sleepers_neither_slow_the_pace_nor_crowd_a_second(
+    rate: float, delays: list[float], held_up: set[int]
+) -> None:
+    """Each sleep ends late by a part of an interval, some by three: the others keep the rate, no second sees more than
+    the rate, rounded up, and one.
+    """
+    left: list[float] = []
+    late = [(3 + delay if number in held_up else delay) / rate for number, delay in enumerate(delays)]
+
+    async def oversleep(seconds: float) -> None:
+        await trio.sleep(seconds + late[len(left)])
+
+    async def main() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pacing.anyio, "sleep", oversleep)
+            pacer = GcraPacer(rate, SystemClock())
+            for _ in delays:
+                await pacer.wait()
+                left.append(anyio.current_time())
+
+    in_virtual_time(main)
+    assert most_in_a_second(left) <= math.ceil(rate) + 1
+    lost = sum(late[number] for number in held_up if number < len(delays))
+    assert left[-1] - left[0] <= (len(delays) - 1) / rate + lost + max(late) + 1e-6
 
 
 def test_a_waiter_that_gives_up_costs_the_others_nothing() -> None:
