@@ -156,7 +156,7 @@ class JobRow:
 @frozen(kw_only=True)
 class Totals:
     """A journal in numbers: jobs by status, slots held, units spent, reserved by running tasks, and in doubt; and the
-    ``seq`` of its last event.
+    ``seq`` of its last event and the Unix time it was written at (0 where there is none).
 
     A job whose create has left without an answer so far counts as running while its owner works on it, and so does what
     it reserves; as in doubt once its run has left it there, or its owner is dead. (Its row says ``in_doubt`` from its
@@ -169,6 +169,7 @@ class Totals:
     reserved: Decimal
     in_doubt: Decimal
     last_seq: int = 0
+    last_at: float = 0.0
 
 
 class JournalReader(Protocol):

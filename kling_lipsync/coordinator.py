@@ -136,7 +136,7 @@ class Coordinator(_Reader):
             stack.callback(group.cancel_scope.cancel)
             totals = await self._journal.totals()
             self._recorder.begun_after = totals.last_seq
-            context = self._make_context(group, is_new=not totals.jobs)
+            context = self._make_context(group, totals)
             if self._callbacks is not None:
                 relay = _workflow.Relay(self._journal, context.watcher)
                 group.start_soon(relay.run)
@@ -235,7 +235,7 @@ class Coordinator(_Reader):
         session, _made_at, _paid = await self._opened().context.sessions.get(video)
         return session
 
-    def _make_context(self, group: TaskGroup, is_new: bool) -> _workflow.Context:
+    def _make_context(self, group: TaskGroup, before: Totals) -> _workflow.Context:
         return _workflow.Context(
             client=self._client,
             journal=self._journal,
@@ -245,8 +245,8 @@ class Coordinator(_Reader):
             sessions=_workflow.Sessions(self._client, self._journal, self._clock, group),
             watcher=_workflow.Watcher(self._client, self._recorder, self._poll, self._clock),
             neighbours=_workflow.Neighbours(self._journal, self._slots, lambda: self._breaker.reason is not None),
-            listed=_workflow.ListedIds(self._client),
-            is_new=is_new,
+            listed=_workflow.ListedIds(self._client, before.last_at),
+            is_new=not before.jobs,
             remote=self._remote,
             settings=self._settings,
             clock=self._clock,

@@ -45,7 +45,7 @@ _OWNERS = f"select distinct coalesce(owner, '') from jobs where {_NEEDY}"  # noq
 _CLAIMS_OF = "select key, owner from jobs where key in (select value from json_each(?))"
 _SLOTS_OF_OTHERS = "select count(*) from jobs where open and holds_slot and owner is not ?"
 _KEPT_KEYS = "select key from jobs where job is not null order by position"
-_LAST_SEQ = "select coalesce(max(seq), 0) from events"
+_LAST = "select seq, at from events order by seq desc limit 1"
 _UNDER_WAY = """
     select owner, count(*), sum(reserved) from jobs where open and status = 'in_doubt' and not paused group by owner
 """
@@ -142,6 +142,7 @@ def totals(connection: Connection, alive: Alive) -> Totals:
         for status, *counts in connection.execute("select status, jobs, slots, spent, reserved from tally where jobs")
     }
     under_way, money = _under_way(connection, alive)
+    last_seq, last_at = connection.execute(_LAST).fetchone() or (0, 0.0)
     jobs = Counter({status: counts[0] for status, counts in tally.items()})
     jobs.update({Status.RUNNING: under_way, Status.IN_DOUBT: -under_way})
     in_doubt = tally[Status.IN_DOUBT][3] - money if Status.IN_DOUBT in tally else 0
@@ -151,7 +152,8 @@ def totals(connection: Connection, alive: Alive) -> Totals:
         spent=from_millionths(sum(counts[2] for counts in tally.values())),
         reserved=from_millionths(sum(counts[3] for counts in tally.values()) - in_doubt),
         in_doubt=from_millionths(in_doubt),
-        last_seq=connection.execute(_LAST_SEQ).fetchone()[0],
+        last_seq=last_seq,
+        last_at=last_at,
     )
 
 

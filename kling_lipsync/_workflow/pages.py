@@ -85,6 +85,35 @@ class Pages:
         return some
 
 
+@define
+class ListReading:
+    """What the list has shown so far: whether it tells external ids, and whether it runs from new to old."""
+
+    shows_ids: bool = False
+    seen: int = 0
+    descending: bool = True
+    last_ms: int | None = None
+
+    def take(self, page: Sequence[Task]) -> None:
+        """Learns from one more page."""
+        for task in page:
+            self.seen += 1
+            self.shows_ids = self.shows_ids or task.external_task_id is not None
+            if task.created_ms is not None:
+                self.descending = self.descending and (self.last_ms is None or task.created_ms <= self.last_ms)
+                self.last_ms = task.created_ms
+
+    @property
+    def tells(self) -> bool:
+        """Whether a task of ours would have been seen as ours: entries bear external ids, or there are none."""
+        return self.shows_ids or self.seen == 0
+
+    def read_enough(self, since_ms: int | None) -> bool:
+        """Whether all that is younger than ``since_ms`` (Unix ms on Kling's clock) has been read."""
+        reaches_back = since_ms is not None and self.last_ms is not None and self.last_ms < since_ms
+        return self.descending and reaches_back
+
+
 def runs_upwards(page: Sequence[Task]) -> bool:
     """Whether the tasks stand from old to new, as far as they tell when they were created."""
     moments = [task.created_ms for task in page if task.created_ms is not None]

@@ -7,17 +7,16 @@ intents.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 
 import anyio
-from attrs import define, frozen
+from attrs import frozen
 
 from .._protocol import no_such_resource
 from ..errors import ErrorRecord, InDoubt, InvalidRequest, KlingError
 from ..events import DoubtRemains, Event, TaskAbsent, TaskFound
 from ..models import Job, Task
 from .context import Context
-from .pages import LARGEST_PAGE, LAST_PAGE
+from .pages import LARGEST_PAGE, LAST_PAGE, ListReading
 from .state import JobState
 from .watcher import age
 
@@ -117,36 +116,9 @@ async def find_own(context: Context, external_task_id: str) -> Task | None:
     return task if task.external_task_id in (None, external_task_id) else None
 
 
-@define
-class _Reading:
-    """What the list has shown so far: whether it tells external ids, and whether it runs from new to old."""
-
-    shows_ids: bool = False
-    seen: int = 0
-    descending: bool = True
-    last_ms: int | None = None
-
-    def take(self, page: Sequence[Task]) -> None:
-        for task in page:
-            self.seen += 1
-            self.shows_ids = self.shows_ids or task.external_task_id is not None
-            if task.created_ms is not None:
-                self.descending = self.descending and (self.last_ms is None or task.created_ms <= self.last_ms)
-                self.last_ms = task.created_ms
-
-    @property
-    def tells(self) -> bool:
-        """Whether a task of ours would have been seen as ours: entries bear external ids, or there are none."""
-        return self.shows_ids or self.seen == 0
-
-    def read_enough(self, since_ms: int | None) -> bool:
-        reaches_back = since_ms is not None and self.last_ms is not None and self.last_ms < since_ms
-        return self.descending and reaches_back
-
-
 async def search_list(context: Context, external_task_id: str, since_ms: int | None) -> Found:
     """The list, read to its end, or in descending order back to ``since_ms`` (Unix ms on Kling's clock), if known."""
-    reading = _Reading()
+    reading = ListReading()
     for number in range(1, LAST_PAGE + 1):
         page = await context.client.list_page(number, LARGEST_PAGE)
         found = next((task for task in page if task.external_task_id == external_task_id), None)

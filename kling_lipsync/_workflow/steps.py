@@ -204,7 +204,9 @@ async def _refuse_anothers_id(context: Context, job: Job) -> Event | None:
 
 
 async def _task_of(context: Context, external_task_id: str, *, brought: bool) -> str | None:
-    found = await find_own(context, external_task_id) if brought else None
+    if not brought:
+        return await context.listed.recent_task_of(external_task_id)
+    found = await find_own(context, external_task_id)
     return found.task_id if found is not None else await context.listed.task_of(external_task_id)
 
 
