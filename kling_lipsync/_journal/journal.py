@@ -201,7 +201,7 @@ class SqliteJournal(Reader):
         if self._store:
             raise JournalError("the journal is open already")
         path, shared = self._path and self._path.resolve(), not self._worker.inline
-        store = self._store = open_store(path, _text(account), now=self._clock.monotonic, shared=shared)
+        store = self._store = open_store(path, _text(account), clock=self._clock, shared=shared)
         self._owners = store.owners
         self._news = News(lambda: self._worker.run(store.version), store.version()) if path else None
 

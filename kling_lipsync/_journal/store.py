@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from attrs import define, field
 
+from ..abc import Clock
 from ..errors import JournalError
 from . import file, writes
 from .failures import lasting, mapped
@@ -42,13 +43,17 @@ class Store:
     _closed: bool = False
     _failure: str = ""
 
-    def take_up(self, account: str) -> None:
-        """Makes the journal belong to ``account``, and learns what it is. Raises ``JournalError``."""
+    def take_up(self, account: str, at: float) -> None:
+        """Makes the journal belong to ``account`` (at Unix time ``at``), and learns what it is.
+
+        Raises ``JournalError``.
+        """
 
         def enter(connection: sqlite3.Connection) -> None:
             self.owners.tidy()
             others = bool(self.owners.others(self.owner.id))
             self.journal_id = writes.take_account(connection, account, self.name, others)
+            writes.forget_sessions(connection, at)
 
         self.connection.execute(f"pragma busy_timeout = {MOMENT_MS}")
         self.transact([enter])
@@ -120,10 +125,10 @@ class Store:
             yield
 
 
-def open_store(path: Path | None, account: str, *, now: Callable[[], float], shared: bool) -> Store:
+def open_store(path: Path | None, account: str, *, clock: Clock, shared: bool) -> Store:
     """The store in the file ``path`` (``None``: in memory) for ``account``.
 
-    Its pace is ``shared`` with other processes, or, as always in memory, goes by the clock ``now`` alone. Raises
+    Its pace is ``shared`` with other processes, or, as always in memory, goes by ``clock`` alone. Raises
     ``JournalError`` before anything is changed where the file is not a journal, is newer, damaged, may not be written
     or locked, or belongs to another account and has open jobs or other living owners.
     """
@@ -138,9 +143,9 @@ def open_store(path: Path | None, account: str, *, now: Callable[[], float], sha
             file.make_private(path, name)
         connection = file.connect(str(path or ":memory:"), name, check=not owners.others(owner.id))
         undo.callback(connection.close)
-        turns = SharedTurns(path.with_name(f"{path.name}.pace"), name) if path and shared else OwnTurns(now)
+        turns = SharedTurns(path.with_name(f"{path.name}.pace"), name) if path and shared else OwnTurns(clock.monotonic)
         undo.callback(turns.close)
         store = Store(name=name, owners=owners, owner=owner, turns=turns, connection=connection)
-        store.take_up(account)
+        store.take_up(account, clock.wall())
         undo.pop_all()
         return store

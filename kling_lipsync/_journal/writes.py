@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from sqlite3 import Connection  # imported when a journal is opened, not before
 
 
+SESSIONS_KEPT = 48 * 3600.0
+"""Seconds: twice as long as Kling's documentation lets a face session live."""
+
 NEWS_KEPT = 256
 """So many news of tasks stay for those who have not read them yet."""
 
@@ -235,6 +238,11 @@ def tell(connection: Connection, task_id: str) -> None:
     """Adds news of a task, and drops the oldest."""
     told = connection.execute("insert into news (task_id) values (?)", (task_id,))
     connection.execute("delete from news where seq <= ?", (cast("int", told.lastrowid) - NEWS_KEPT,))
+
+
+def forget_sessions(connection: Connection, now: float) -> None:
+    """Drops the face sessions that have long ended."""
+    connection.execute("delete from sessions where made_at < ?", (now - SESSIONS_KEPT,))
 
 
 def take_account(connection: Connection, account: str, name: str, others: bool) -> str:

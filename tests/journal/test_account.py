@@ -7,7 +7,7 @@ import pytest
 from kling_lipsync.events import Event
 from kling_lipsync.models import FaceSession, Status
 
-from .facts import ACCOUNT, CHECKED, DOUBT, begun, claimed, ended, intended, opened, write
+from .facts import ACCOUNT, CHECKED, DOUBT, HandClock, begun, claimed, ended, intended, opened, write
 from .test_opening import refusal
 
 pytestmark = pytest.mark.anyio
@@ -45,7 +45,7 @@ async def test_another_account_takes_a_quiet_journal(path: Path) -> None:
     """With nothing open the journal changes hands: jobs and sums stay, the old account's face sessions go."""
     async with opened(path) as journal:
         await begun(journal, "a", intended(), ended(), status=Status.SUCCEEDED)
-        await journal.keep_session("v", FaceSession(session_id="s", faces=()), 1.0)
+        await journal.keep_session("v", FaceSession(session_id="s", faces=()), HandClock().now)
         totals = await journal.totals()
     async with opened(path) as journal:
         assert await journal.session("v") is not None

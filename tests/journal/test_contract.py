@@ -281,13 +281,24 @@ async def test_everything_is_there_after_reopening(path: Path) -> None:
     async with opened(path) as journal:
         journal_id = journal.journal_id
         written = await write(journal, await claimed(journal, "a"), CHECKED, intended())
-        await journal.keep_session("v", SESSION, 5.0)
+        await journal.keep_session("v", SESSION, HandClock().now)
         totals = await journal.totals()
     async with opened(path, inline=True) as journal:
         assert journal.journal_id == journal_id
         assert (await journal.admit("a", "settings of a")).events == tuple(written)
         assert await journal.totals() == totals
-        assert await journal.session("v") == (SESSION, 5.0)
+        assert await journal.session("v") == (SESSION, HandClock().now)
+
+
+async def test_sessions_that_ended_long_ago_are_dropped(path: Path) -> None:
+    """Two days after it was made nobody asks for a face session any more: the next opening makes room."""
+    clock = HandClock()
+    async with opened(path) as journal:
+        await journal.keep_session("old", SESSION, clock.now - 3 * 24 * 3600)
+        await journal.keep_session("new", SESSION, clock.now - 24 * 3600)
+    async with opened(path) as journal:
+        assert await journal.session("old") is None
+        assert await journal.session("new") is not None
 
 
 async def test_ids_of_journals_differ(tmp_path: Path) -> None:

@@ -5,13 +5,13 @@ import signal
 import sqlite3
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from kling_lipsync._journal import patience, peek, store
+from kling_lipsync._transport import SystemClock
 from kling_lipsync.errors import ClaimLost, JournalError
 
 from .facts import ACCOUNT, CHECKED, begun, claimed, holders, intended, opened, write
@@ -126,7 +126,7 @@ async def test_many_may_make_a_journal_together(tmp_path: Path) -> None:
 
     def make(path: Path, start: threading.Barrier) -> str:
         start.wait()
-        made = store.open_store(path, ACCOUNT, now=time.monotonic, shared=True)
+        made = store.open_store(path, ACCOUNT, clock=SystemClock(), shared=True)
         try:
             return made.journal_id
         finally:
