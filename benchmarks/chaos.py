@@ -11,11 +11,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from attrs import asdict, evolve, frozen
+from attrs import asdict, define, evolve, frozen
 
 from benchmarks._chaos_batch import Audit, Batch, audit
 from benchmarks._chaos_world import world
@@ -36,8 +37,14 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "plain": {},
     "late-lists": {"list_delay": 2.0},
     "no-lookup": {"list_delay": 2.0, "find_external_ids": False},
+    "together": {"list_delay": 2.0},
 }
-"""What the sandbox shows of its tasks: all at once; late in its list; late, and not by external id either."""
+"""What the sandbox shows of its tasks: all at once; late in its list; late, and not by external id either; late, to
+three processes that work on one journal together.
+"""
+
+PROCESSES: Mapping[str, int] = {"together": 3}
+"""How many work on the journal at a time, where it is not one."""
 
 LATEST_KILL = 0.25
 """Seconds, at most, from the moment that was chosen for a kill to the kill."""
@@ -86,9 +93,11 @@ def endure(chaos: Chaos, variant: str, folder: Path) -> Ordeal:
     with world(faults=FAULTS, **settings) as sandbox:
         batch = Batch(world=sandbox, folder=folder, jobs=chaos.jobs, slots=chaos.slots)
         batch.write()
-        kills = sum(_run_until_killed(batch, at, delay) for at, delay in _moments(chaos))
-        results = folder / "results.jsonl"
-        status, said = batch.finish("--results", str(results))
+        with Crew.of(batch, PROCESSES.get(variant, 1)) as crew:
+            kills = sum(crew.kill_one(number, at, delay) for number, (at, delay) in enumerate(_moments(chaos)))
+            results = folder / "results.jsonl"
+            status, said = batch.finish("--results", str(results))
+            status = max(status, crew.finish())
         checked = audit(batch, results)
     return Ordeal(kills=kills, audit=checked, seconds=time.perf_counter() - begun, exit=status, said=said)
 
@@ -100,18 +109,49 @@ def _moments(chaos: Chaos) -> list[tuple[int, float]]:
     return [(tasks, chance.uniform(0, LATEST_KILL)) for tasks in bought]
 
 
-def _run_until_killed(batch: Batch, tasks: int, delay: float) -> bool:
-    """Whether the run was killed before it came to its end."""
-    process = batch.start()
-    while process.poll() is None and batch.world.stats()["tasks"] < tasks:
-        time.sleep(0.03)
-    try:
-        process.communicate(timeout=delay)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        return True
-    return False
+@define
+class Crew:
+    """Processes that run one batch together; whoever of them has ended is replaced before the next kill."""
+
+    batch: Batch
+    processes: list[subprocess.Popen[str] | None]
+
+    @classmethod
+    @contextmanager
+    def of(cls, batch: Batch, size: int) -> Iterator[Crew]:
+        """A crew of which nobody is left behind."""
+        crew = cls(batch, [None] * size)
+        try:
+            yield crew
+        finally:
+            for process in crew._living():
+                process.kill()
+                process.communicate()
+
+    def kill_one(self, number: int, tasks: int, delay: float) -> bool:
+        """Kills one of them ``delay`` seconds after so many tasks were bought; ``False`` where it had ended by then."""
+        self.processes = [
+            process if process is not None and process.poll() is None else self.batch.start()
+            for process in self.processes
+        ]
+        victim = self._living()[number % len(self.processes)]
+        while victim.poll() is None and self.batch.world.stats()["tasks"] < tasks:
+            time.sleep(0.03)
+        try:
+            victim.communicate(timeout=delay)
+        except subprocess.TimeoutExpired:
+            victim.kill()
+            victim.communicate()
+            return True
+        return False
+
+    def finish(self) -> int:
+        """Waits for those that are left; the highest exit status of those that were not killed."""
+        left = [process for process in self._living() if process.poll() is None]
+        return max((process.wait(timeout=60) for process in left), default=0)
+
+    def _living(self) -> list[subprocess.Popen[str]]:
+        return [process for process in self.processes if process is not None]
 
 
 def row(variant: str, chaos: Chaos, ordeal: Ordeal) -> dict[str, str]:

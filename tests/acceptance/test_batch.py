@@ -63,8 +63,8 @@ def test_fifty_jobs_on_five_slots_and_a_second_run_that_does_nothing(
         rows = csv.writer(file)
         rows.writerow(["key", "video_url", "audio_file", "meta_row"])
         rows.writerows([f"job-{n}", served.video(), "speech.mp3", n] for n in range(50))
-    options = ("--base-url", served.url, "--running-tasks", "5", "--poll-interval", "0.1", "--results", "results.jsonl")
-    options += ("--requests-per-second", "100")  # tasks take half a second here: creates must not wait for looks
+    pace = ("--poll-interval", "0.1", "--requests-per-second", "100")  # tasks take half a second here
+    options = ("--base-url", served.url, "--running-tasks", "5", *pace, "--results", "results.jsonl")
     first = cli("run", "jobs.csv", *options, "--download", "out", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     assert "jobs.csv.journal: new" in first.stderr.splitlines()[0]
