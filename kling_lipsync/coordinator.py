@@ -112,6 +112,7 @@ class Coordinator(_Reader):
             journal=self._journal,
             slots=self._slots,
             breaker=self._breaker,
+            clock=self._clock,
             budget=budget.units if budget else None,
             observer=on_event,
         )

@@ -7,9 +7,9 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 
-from attrs import define, field
+from attrs import define, evolve, field
 
-from ..abc import Claim, Journal
+from ..abc import Claim, Clock, Journal
 from ..errors import SlotsFull
 from ..events import CreateIntended, CreateNotTaken, Event, TaskCreated
 from .breaker import Breaker
@@ -40,6 +40,7 @@ class Recorder:
     journal: Journal
     slots: Slots
     breaker: Breaker
+    clock: Clock
     budget: Decimal | None = None
     observer: Observer | None = None
     begun_after: int = 0
@@ -61,7 +62,7 @@ class Recorder:
 
     async def _write(self, ticket: Ticket, event: Event) -> Event:
         before = ticket.state
-        draft = before.apply(event)
+        draft = before.apply(evolve(event, at=self.clock.wall()))
         recorded = await self.journal.append(
             ticket.claim,
             event,

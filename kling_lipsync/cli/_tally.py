@@ -51,6 +51,8 @@ class Tally:
 
     def add(self, outcome: Outcome) -> None:
         """Takes the end of a job's turn into account."""
+        if outcome.status in (Status.SUCCEEDED, Status.FAILED):
+            self._running.discard(outcome.key)  # another process may have seen its task end
         self.counts[outcome.status] += 1
         self.troubled += outcome.record is not None
         self.unfetched += outcome.status is Status.SUCCEEDED and outcome.record is not None

@@ -91,6 +91,14 @@ def inheriting(*rows: JobRow) -> Tally:
     return tally
 
 
+def test_a_task_that_another_process_saw_end_holds_no_slot() -> None:
+    """Its end is no event of this run, only its outcome."""
+    tally = inheriting(holding("theirs"), holding("doubtful", Status.IN_DOUBT))
+    tally.add(Outcome(key="theirs", status=Status.SUCCEEDED))
+    tally.add(Outcome(key="doubtful", status=Status.IN_DOUBT))
+    assert tally.running == 1
+
+
 def test_a_tally_of_a_batch() -> None:
     """Spent units, running tasks and outcomes are counted over this run and those before it."""
     tally = inheriting(holding("before"))

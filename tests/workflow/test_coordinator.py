@@ -59,6 +59,16 @@ async def test_a_job_comes_to_its_end_and_its_video_to_disk(world: World, tmp_pa
     assert outcome.result().task.video_duration_ms == 8000
 
 
+async def test_the_journal_tells_what_the_run_told(world: World) -> None:
+    """An outcome that is read again, the seconds that its task took among it, is the one that was handed out."""
+    async with world.coordinator() as coordinator:
+        outcome = await coordinator.run(job())
+        assert outcome.elapsed == pytest.approx(240, abs=6)
+        assert await coordinator.get("a") == outcome
+    async with world.coordinator() as coordinator:
+        assert await coordinator.run(job()) == outcome
+
+
 async def test_fifty_jobs_fill_five_slots_and_never_six(world: World) -> None:
     """Every slot is used, none too many; the video is identified once; a second run does nothing."""
     async with world.coordinator() as coordinator:
