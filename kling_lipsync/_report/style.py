@@ -1,4 +1,4 @@
-"""How the report looks, by day and by night. The colours are apart for all kinds of colour blindness."""
+"""How the report looks, by day and by night. What a colour says is said in words as well: by a title or a legend."""
 
 from __future__ import annotations
 
