@@ -9,6 +9,7 @@ from html import escape
 from attrs import frozen
 
 from ..models import Face
+from .page import whole_page
 
 _STYLE = """
 body { font: 15px/1.4 system-ui, sans-serif; margin: 2rem; color: #1d2430; background: #f6f7f9; }
@@ -48,11 +49,7 @@ class SeenVideo:
 def contact_sheet(videos: Iterable[SeenVideo]) -> str:
     """The page, whole: styles and pictures are in it, no script, nothing to be fetched."""
     body = "\n".join(_video(video) for video in videos)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width">\n'
-        f"<title>Faces</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<h1>Faces</h1>\n{body}\n</body>\n</html>\n"
-    )
+    return whole_page("Faces", _STYLE, f"<h1>Faces</h1>\n{body}")
 
 
 def _video(video: SeenVideo) -> str:

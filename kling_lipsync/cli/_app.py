@@ -35,6 +35,7 @@ _COMMANDS = {
     "check": "Checks the jobs of a manifest, and says what they would cost at most; sends nothing to Kling.",
     "faces": "Shows the faces that Kling finds in videos.",
     "status": "Shows a journal in numbers.",
+    "report": "Draws a journal as one HTML page.",
     "voices": "Lists the voices that can speak a text.",
     "speak": "Has Kling speak a text.",
     "doctor": "Examines credentials, network, gateway and account; costs nothing.",

@@ -1,8 +1,9 @@
-"""Places that a command will write to, looked at before anything is paid."""
+"""Places that a command will write to: looked at before anything is paid, and written whole or not at all."""
 
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 
 from ..errors import ConfigurationError
@@ -23,6 +24,22 @@ def refuse_file(option: str, path: Path) -> None:
     if not path.parent.is_dir():
         raise ConfigurationError(f"{option} {path}: there is no folder {path.parent}: make it first")
     _refuse_locked(option, path, path.parent)
+
+
+def write_whole(option: str, path: Path, text: str) -> None:
+    """Writes a file that takes the place of ``path`` once it is on disk. Raises ConfigurationError where it cannot."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        try:
+            with beside.open("x", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{option} {path}: {error.strerror}") from error
 
 
 def _refuse_locked(option: str, path: Path, folder: Path) -> None:

@@ -9,6 +9,7 @@ import anyio
 import anyio.abc
 from attrs import frozen
 
+from .._journal import peek
 from .._tasks import task_group
 from ..client import KlingClient
 from ..coordinator import Coordinator
@@ -20,9 +21,10 @@ from ._console import say, say_table, tell
 from ._exits import Exit
 from ._interrupts import interruptible
 from ._options import Output
-from ._places import refuse_folder
+from ._places import refuse_folder, write_whole
 from ._progress import shown
 from ._tally import Tally, in_words, units
+from .report import page_of
 
 _SPEED = 60.0
 _SLOTS = 3
@@ -40,8 +42,8 @@ class _Example:
 async def demo(*, out: Path = Path("demo-out"), output: Output = Output()) -> int:
     """Runs a small batch against a sandbox on this machine: real files, real requests, no account, no cost.
 
-    Writes result videos and a journal to --out, and a table of outcomes to stdout. Exit status: 0 when every outcome is
-    the expected one.
+    Writes result videos, a journal and its report (report.html) to --out, and a table of outcomes to stdout. Exit
+    status: 0 when every outcome is the expected one.
 
     Parameters
     ----------
@@ -139,10 +141,12 @@ async def _run(url: str, examples: Sequence[_Example], folder: Path, output: Out
             tally.add(outcome)
             outcomes[outcome.key] = outcome
             output.note(f"{outcome.key}: {in_words(outcome.status)} ({tally.done}/{tally.total})")
-    return _report(examples, outcomes, folder)
+    page = folder / "report.html"
+    write_whole("--out", page, await page_of(await peek(folder / "demo.journal"), "demo"))
+    return _told(examples, outcomes, folder, page)
 
 
-def _report(examples: Sequence[_Example], outcomes: Mapping[str, Outcome], folder: Path) -> int:
+def _told(examples: Sequence[_Example], outcomes: Mapping[str, Outcome], folder: Path, page: Path) -> int:
     rows = [_row(example, outcomes[example.job.key]) for example in examples]
     say_table(("JOB", "OUTCOME", "FACE", "SOUND", "UNITS", "FILE", "SHOWS"), rows)
     for example in examples:
@@ -153,7 +157,7 @@ def _report(examples: Sequence[_Example], outcomes: Mapping[str, Outcome], folde
     if surprises:
         tell(f"not as expected: {', '.join(surprises)}")
         return Exit.UNSUCCESSFUL
-    say(f"every outcome is the expected one; the videos lie in {folder}")
+    say(f"every outcome is the expected one; the videos lie in {folder}, the report is {page}")
     return Exit.SUCCEEDED
 
 

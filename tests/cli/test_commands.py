@@ -157,6 +157,11 @@ def test_the_demo(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     for video in videos:
         with av.open(video) as opened:
             assert {stream.type for stream in opened.streams} == {"video", "audio"}
+    assert f"the report is {Path('demo-out', 'report.html')}" in first.out
+    page = _Page()
+    page.feed((line.folder / "demo-out" / "report.html").read_text())
+    assert "7 jobs" in page.text
+    assert "too-late" in page.text
     second = line("demo", "--quiet")
     assert (second.status, second.err) == (0, "")
     assert len(list((line.folder / "demo-out" / "run-2").glob("*.mp4"))) == 6
