@@ -134,8 +134,8 @@ class Admission:
 class JobRow:
     """One job as the journal keeps it, without its events.
 
-    ``settings`` is what may not change; ``file`` is where its result was put, if it was; ``read_outcome`` is asked for
-    the outcome once, when it is wanted.
+    ``settings`` is what may not change; ``file`` is where its result was put, if it was; ``has_error`` says whether
+    its outcome tells of an error; ``read_outcome`` is asked for the outcome once, when it is wanted.
     """
 
     key: str
@@ -145,6 +145,7 @@ class JobRow:
     status: Status
     holds_slot: bool
     file: str | None
+    has_error: bool
     read_outcome: Callable[[], Outcome | None] = field(eq=False, repr=False)
 
     @cached_property

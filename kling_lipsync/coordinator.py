@@ -14,7 +14,7 @@ from attrs import frozen
 from . import _workflow
 from ._tasks import task_group
 from ._transport import HttpTransport
-from ._workflow.settings_of import settings_of
+from ._workflow.standing import Standing, survey
 from .abc import Callbacks, JobRow, Journal, Totals
 from .client import KlingClient
 from .errors import ConfigurationError, InvalidJob, KlingError
@@ -32,7 +32,7 @@ class _Reader:
 
     async def changed(self, jobs: Iterable[Job]) -> list[str]:
         """The keys whose attempt is open, in doubt or succeeded, and that come back with other media or settings."""
-        return [job.key for job in jobs if _differs(await self._journal.row(job.key), job)]
+        return [found.job.key async for found in survey(self._journal, jobs, to_fetch=False) if found.changed]
 
     async def get(self, key: str) -> Outcome | None:
         """How a job stands in the journal, or ``None`` where it is unknown."""
@@ -186,6 +186,12 @@ class Coordinator(_Reader):
             yield outcomes
             group.cancel_scope.cancel()
 
+    def survey(self, jobs: Iterable[Job]) -> AsyncIterator[Standing]:
+        """How each of ``jobs`` stands in the journal, in their order, before they are run: nothing is sent, and what
+        changed or needs no turn is told.
+        """
+        return survey(self._journal, jobs, to_fetch=self._settings.download_to is not None)
+
     async def run(self, job: Job) -> Outcome:
         """How one job ended. Its failure is in the outcome; raises ``JournalError`` only."""
         return (await self.run_all([job]))[0]
@@ -257,11 +263,6 @@ class Coordinator(_Reader):
         if self._working is None:
             raise RuntimeError("a Coordinator is used inside 'async with'")
         return self._working
-
-
-def _differs(row: JobRow | None, job: Job) -> bool:
-    settled = (Status.SUCCEEDED, Status.RUNNING, Status.IN_DOUBT)
-    return row is not None and row.status in settled and row.settings != settings_of(job)
 
 
 def _journal(journal: str | Path | Journal, client: KlingClient) -> Journal:

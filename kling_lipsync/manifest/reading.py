@@ -8,7 +8,7 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
-from .._workflow.fetch import result_name
+from .._workflow.fetch import name_of_result
 from ..errors import ConfigurationError
 from ..models import Job
 from .columns import UNIQUE, make_job
@@ -54,9 +54,10 @@ class Manifest:
 
         Raises ManifestError where the file was changed since it was read whole.
         """
+        folder = self.path.parent.absolute()
         for row in read_rows(self.path):
-            job, _ = make_job(row.cells, self.path.parent) if isinstance(row, Row) else (None, [])
-            if job is None or job.key not in self:
+            job, _ = make_job(row.cells, folder) if isinstance(row, Row) else (None, [])
+            if job is None or self._lines.get(_digest(job.key)) != row.line:
                 raise ManifestError(f"{self.path}: changed at line {row.line} while its jobs were running")
             yield job
 
@@ -91,7 +92,7 @@ class _Findings:
 
     def _add_file(self, line: int, job: Job) -> None:
         """Two jobs cannot share a file, whether its name is their output or made of their key."""
-        name = str(result_name(job))
+        name = name_of_result(job)
         first = self.seen[_FILE].setdefault(_digest(name), line)
         if first != line:
             whose = "output" if job.output is not None else "its file"
@@ -106,13 +107,14 @@ def read_manifest(path: str | Path) -> Manifest:
     hundred bytes a row.
     """
     path = Path(path)
+    folder = path.parent.absolute()
     findings = _Findings()
     try:
         for row in read_rows(path):
             if isinstance(row, Flaw):
                 findings.wrong(row.line, row.message)
             else:
-                findings.add(row, path.parent)
+                findings.add(row, folder)
     except Unreadable as error:
         raise ManifestError(f"{path}: {error}") from None
     except OSError as error:

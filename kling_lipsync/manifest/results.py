@@ -17,6 +17,8 @@ from ..events import Outcome
 from ..models import Plan, Status
 from .earlier import listed, listed_by
 
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
 
 def result_line(outcome: Outcome) -> dict[str, Any]:
     """An outcome as its line of the results: names, order and types are a format that other programs read."""
@@ -77,6 +79,7 @@ class ResultsFile:
         self.path = Path(path)
         self._outcomes = outcomes
         self._file: IO[str] | None = None
+        self._grown = False
 
     async def __aenter__(self) -> ResultsFile:
         with _told(self.path):
@@ -95,7 +98,8 @@ class ResultsFile:
         if file is not None:
             with _told(self.path):
                 file.close()
-                self._compact()
+                if self._grown:
+                    self._compact()
 
     def append(self, outcome: Outcome) -> None:
         """Adds the outcome's line and hands it to the operating system, unless the job was not started."""
@@ -103,6 +107,7 @@ class ResultsFile:
             raise RuntimeError("the results are not open: use 'async with'")
         if outcome.status is Status.NOT_STARTED:
             return
+        self._grown = True
         with _told(self.path):
             self._file.write(_line(outcome))
             self._file.flush()
@@ -120,7 +125,7 @@ class ResultsFile:
 
 
 def _line(outcome: Outcome) -> str:
-    return json.dumps(result_line(outcome), ensure_ascii=False, allow_nan=False) + "\n"
+    return _encode(result_line(outcome)) + "\n"
 
 
 @contextmanager
