@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..abc import JobRow, Totals
 from ..events import Event, Outcome
 from ..models import FaceSession, Status
-from .codec import decode_event, decode_outcome, decode_session, from_millionths
+from .codec import decode_event, decode_outcome, decode_plain, decode_session, from_millionths
 
 if TYPE_CHECKING:
     from sqlite3 import Connection  # imported when a journal is opened, not before
@@ -193,8 +193,13 @@ def _row(fields: Sequence[Any]) -> JobRow:
         file=file,
         has_error=bool(has_error),
         read_outcome=partial(_outcome, outcome),
+        read_plain=partial(_plain, outcome),
     )
 
 
 def _outcome(text: str | None) -> Outcome | None:
     return None if text is None else decode_outcome(text)
+
+
+def _plain(text: str | None) -> Mapping[str, Any] | None:
+    return None if text is None else decode_plain(text)

@@ -22,16 +22,16 @@ def result_name(job: Job) -> PurePosixPath:
 
     Two keys never share a name: one that had to be changed carries a digest of the key.
     """
-    return PurePosixPath(name_of_result(job))
+    return PurePosixPath(name_of_result(job.key, job.output))
 
 
-def name_of_result(job: Job) -> str:
+def name_of_result(key: str, output: str | None) -> str:
     """The same as text; an ``output`` is written as a path is: ``a.mp4`` for ``./a.mp4``."""
-    if job.output is not None:
-        return str(PurePosixPath(job.output))
-    safe = _UNSAFE.sub("_", job.key).strip("._")[:_LONGEST_NAME]
-    if safe != job.key or safe.lower().partition(".")[0] in _RESERVED:
-        safe = f"{safe}-{hashlib.sha256(job.key.encode()).hexdigest()[:8]}".lstrip("-")
+    if output is not None:
+        return str(PurePosixPath(output))
+    safe = _UNSAFE.sub("_", key).strip("._")[:_LONGEST_NAME]
+    if safe != key or safe.lower().partition(".")[0] in _RESERVED:
+        safe = f"{safe}-{hashlib.sha256(key.encode()).hexdigest()[:8]}".lstrip("-")
     return f"{safe}.mp4"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from functools import partial
 from itertools import islice
+from typing import Any
 
 from attrs import frozen
 
@@ -38,6 +39,11 @@ class Standing:
         if row is None or not row.version:
             return Outcome(key=self.job.key, status=Status.NOT_STARTED, meta=self.job.meta)
         return Outcome.unread(row.key, row.status, self.job.meta, partial(_whole, row), error_free=not row.has_error)
+
+    def plain(self) -> dict[str, Any] | None:
+        """The same in values that JSON has, and far cheaper; ``None`` before the job's first event."""
+        plain = None if self.row is None else self.row.read_plain()
+        return None if plain is None else {**plain, "meta": dict(self.job.meta)}
 
 
 def standing(job: Job, row: JobRow | None, *, to_fetch: bool) -> Standing:

@@ -10,7 +10,7 @@ from attrs import define, field
 from .._workflow.standing import Standing
 from ..coordinator import Coordinator
 from ..errors import ConfigurationError
-from ..events import Outcome
+from ..manifest import Plain
 from ..models import Job
 from ._console import named
 from ._listening import Jobs
@@ -36,34 +36,35 @@ class Stock:
     async def take(self) -> None:
         """Goes through the jobs. Raises ConfigurationError where some came back with other media or settings."""
         async for found in self.coordinator.survey(self.selection or self.jobs):
-            self._add(found, found.outcome())
+            self._add(found)
         self._refuse_changed()
 
-    async def outcomes(self) -> AsyncIterator[Outcome]:
+    async def outcomes(self) -> AsyncIterator[Plain]:
         """The same, with how the jobs stand that belong into the results: all those of the manifest, chosen or not;
         without one, all those of the journal.
         """
         if self.selection is None:
             await self.take()
             async for row in self.coordinator.rows():
-                if row.outcome is not None:
-                    yield row.outcome
+                if plain := row.read_plain():
+                    yield plain
             return
         left = len(self.selection)
         async for found in self.coordinator.survey(self.selection.manifest):
-            outcome = found.outcome()
             if left and self.selection.wants(found.job):
                 left -= 1
-                self._add(found, outcome)
-            yield outcome
+                self._add(found)
+            if plain := found.plain():
+                yield plain
         self._refuse_changed()
 
     def waiting(self) -> Iterable[Job]:
         """Those of the jobs that need a turn."""
         return compress(self.jobs, self._waiting) if any(self._waiting) else ()
 
-    def _add(self, found: Standing, outcome: Outcome) -> None:
+    def _add(self, found: Standing) -> None:
         """A job whose result could not be fetched needs its turn, if only to be told of."""
+        outcome = found.outcome()
         done = self.selection is not None and found.finished and outcome.record is None
         self._waiting.append(not done)
         if done:

@@ -15,6 +15,9 @@ from ..models import Audio, Job, Speech, Video
 Cells = Mapping[str, object]
 """One row by column: text from CSV; text, numbers and booleans from JSONL. Empty cells are not in it."""
 
+Values = Mapping[str, Any]
+"""What the cells of one row hold, by column: text, numbers and switches as their columns have them."""
+
 LONGEST_CELL = 32_767
 """Characters; as many as a spreadsheet's cell holds."""
 
@@ -106,11 +109,10 @@ def unknown_column(column: str) -> str:
     return f"unknown column {_quoted(column)}; {meant}"
 
 
-def make_job(cells: Cells, folder: Path) -> tuple[Job | None, list[str]]:
-    """The job of one row, or everything that is wrong with the row, one message each.
+def read_cells(cells: Cells) -> tuple[Values, Sequence[str]]:
+    """What the cells of one row hold, and everything that is wrong with the row, one message each.
 
-    Paths are relative to ``folder``. Whether media exist and suit Kling is not asked here: that is the job's own
-    check.
+    Whether media exist and suit Kling is not asked here: that is the job's own check.
     """
     wrong = list(_wrong_columns(tuple(cells)))
     values: dict[str, Any] = {}
@@ -119,7 +121,7 @@ def make_job(cells: Cells, folder: Path) -> tuple[Job | None, list[str]]:
             values[column] = _value(column, cell)
         except ValueError as error:
             wrong.append(f"{column}: {error}")
-    return (None, wrong) if wrong else (_assembled(values, folder), [])
+    return values, wrong
 
 
 def _value(column: str, cell: object) -> object:
@@ -165,7 +167,8 @@ def _not_one_of(what: str, sources: Sequence[str], filled: Sequence[str]) -> Ite
         yield f"{len(given)} sources of {what}: {', '.join(given)}; give one"
 
 
-def _assembled(values: Mapping[str, Any], folder: Path) -> Job:
+def make_job(values: Values, folder: Path) -> Job:
+    """The job of a row with nothing wrong; paths are relative to ``folder``."""
     return Job(
         video=Video(url=values.get("video_url"), id=values.get("video_id")),
         audio=_speech(values) if "text" in values else _audio(values, folder),
@@ -174,12 +177,12 @@ def _assembled(values: Mapping[str, Any], folder: Path) -> Job:
     )
 
 
-def _audio(values: Mapping[str, Any], folder: Path) -> Audio:
+def _audio(values: Values, folder: Path) -> Audio:
     path = folder / values["audio_file"] if "audio_file" in values else None
     return Audio(path=path, url=values.get("audio_url"), id=values.get("audio_id"))
 
 
-def _speech(values: Mapping[str, Any]) -> Speech:
+def _speech(values: Values) -> Speech:
     settings = {"language": values.get("voice_language"), "speed": values.get("voice_speed")}
     given = {name: value for name, value in settings.items() if value is not None}
     return Speech(values["text"], values["voice_id"], **given)

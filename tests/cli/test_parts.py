@@ -88,6 +88,7 @@ def holding(key: str, status: Status = Status.RUNNING) -> JobRow:
         file=None,
         has_error=False,
         read_outcome=lambda: None,
+        read_plain=lambda: None,
     )
 
 
