@@ -27,12 +27,20 @@ from .policies import Budget, Limits, PollPolicy, Timeouts
 class _Reader:
     """What a journal tells, whether or not jobs run."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, *, to_fetch: bool) -> None:
         self._journal = journal
+        self._to_fetch = to_fetch
+
+    def survey(self, jobs: Iterable[Job]) -> AsyncIterator[Standing]:
+        """How each of ``jobs`` stands in the journal, in their order: what came back changed, and what needs no turn.
+
+        Nothing is sent.
+        """
+        return survey(self._journal, jobs, to_fetch=self._to_fetch)
 
     async def changed(self, jobs: Iterable[Job]) -> list[str]:
         """The keys whose attempt is open, in doubt or succeeded, and that come back with other media or settings."""
-        return [found.job.key async for found in survey(self._journal, jobs, to_fetch=False) if found.changed]
+        return [found.job.key async for found in self.survey(jobs) if found.changed]
 
     async def get(self, key: str) -> Outcome | None:
         """How a job stands in the journal, or ``None`` where it is unknown."""
@@ -101,7 +109,7 @@ class Coordinator(_Reader):
                 f"a budget needs prices, and the gateway {client.gateway.name} has none: give them with its profile"
             )
         self._clock = client.clock
-        super().__init__(_journal(journal, client))
+        super().__init__(_journal(journal, client), to_fetch=download_to is not None)
         self._client = client.paced_by(self._journal.pacer(limits.requests_per_second))
         self._poll = poll
         self._remote = _workflow.RemoteLook(client.read_range) if remote else None
@@ -185,12 +193,6 @@ class Coordinator(_Reader):
             group.start_soon(_workflow.feed, work.context, work.desk, work.admission, jobs, outcomes)
             yield outcomes
             group.cancel_scope.cancel()
-
-    def survey(self, jobs: Iterable[Job]) -> AsyncIterator[Standing]:
-        """How each of ``jobs`` stands in the journal, in their order, before they are run: nothing is sent, and what
-        changed or needs no turn is told.
-        """
-        return survey(self._journal, jobs, to_fetch=self._settings.download_to is not None)
 
     async def run(self, job: Job) -> Outcome:
         """How one job ended. Its failure is in the outcome; raises ``JournalError`` only."""

@@ -379,13 +379,7 @@ class Outcome(_ReadLater):
 
     @classmethod
     def unread(
-        cls,
-        key: str,
-        status: Status,
-        meta: Mapping[str, str],
-        read: Callable[[], Outcome],
-        *,
-        error_free: bool = False,
+        cls, key: str, status: Status, meta: Mapping[str, str], read: Callable[[], Outcome], *, error_free: bool = False
     ) -> Outcome:
         """An outcome of which the rest is ``read`` when it is first asked for.
 

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import filterfalse
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -105,7 +106,7 @@ def _csv_rows(file: TextIO) -> Iterator[Row | Flaw]:
             continue
         elif columns is None:
             columns = cells
-            unknown = frozenset(column for column in columns if not is_known(column))
+            unknown = frozenset(filterfalse(is_known, columns))
             yield from (Flaw(record[0], message) for message in _header_flaws(columns))
             if "key" not in columns:
                 return
