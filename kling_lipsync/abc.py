@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from attrs import field, frozen
 
@@ -134,8 +134,9 @@ class Admission:
 class JobRow:
     """One job as the journal keeps it, without its events.
 
-    ``settings`` is what may not change; ``file`` is where its result was put, if it was; ``read_outcome`` is asked for
-    the outcome once, when it is wanted.
+    ``settings`` is what may not change; ``file`` is where its result was put, if it was; ``has_error`` says whether
+    its outcome tells of an error; ``read_outcome`` is asked for the outcome once, when it is wanted, ``read_plain`` for
+    it in values that JSON has, what has its default left out.
     """
 
     key: str
@@ -145,7 +146,9 @@ class JobRow:
     status: Status
     holds_slot: bool
     file: str | None
+    has_error: bool
     read_outcome: Callable[[], Outcome | None] = field(eq=False, repr=False)
+    read_plain: Callable[[], Mapping[str, Any] | None] = field(eq=False, repr=False)
 
     @cached_property
     def outcome(self) -> Outcome | None:

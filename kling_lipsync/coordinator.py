@@ -14,7 +14,7 @@ from attrs import frozen
 from . import _workflow
 from ._tasks import task_group
 from ._transport import HttpTransport
-from ._workflow.settings_of import settings_of
+from ._workflow.standing import Standing, survey
 from .abc import Callbacks, JobRow, Journal, Totals
 from .client import KlingClient
 from .errors import ConfigurationError, InvalidJob, KlingError
@@ -27,12 +27,20 @@ from .policies import Budget, Limits, PollPolicy, Timeouts
 class _Reader:
     """What a journal tells, whether or not jobs run."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, *, to_fetch: bool) -> None:
         self._journal = journal
+        self._to_fetch = to_fetch
+
+    def survey(self, jobs: Iterable[Job]) -> AsyncIterator[Standing]:
+        """How each of ``jobs`` stands in the journal, in their order: what came back changed, and what needs no turn.
+
+        Nothing is sent.
+        """
+        return survey(self._journal, jobs, to_fetch=self._to_fetch)
 
     async def changed(self, jobs: Iterable[Job]) -> list[str]:
         """The keys whose attempt is open, in doubt or succeeded, and that come back with other media or settings."""
-        return [job.key for job in jobs if _differs(await self._journal.row(job.key), job)]
+        return [found.job.key async for found in self.survey(jobs) if found.changed]
 
     async def get(self, key: str) -> Outcome | None:
         """How a job stands in the journal, or ``None`` where it is unknown."""
@@ -101,7 +109,7 @@ class Coordinator(_Reader):
                 f"a budget needs prices, and the gateway {client.gateway.name} has none: give them with its profile"
             )
         self._clock = client.clock
-        super().__init__(_journal(journal, client))
+        super().__init__(_journal(journal, client), to_fetch=download_to is not None)
         self._client = client.paced_by(self._journal.pacer(limits.requests_per_second))
         self._poll = poll
         self._remote = _workflow.RemoteLook(client.read_range) if remote else None
@@ -257,11 +265,6 @@ class Coordinator(_Reader):
         if self._working is None:
             raise RuntimeError("a Coordinator is used inside 'async with'")
         return self._working
-
-
-def _differs(row: JobRow | None, job: Job) -> bool:
-    settled = (Status.SUCCEEDED, Status.RUNNING, Status.IN_DOUBT)
-    return row is not None and row.status in settled and row.settings != settings_of(job)
 
 
 def _journal(journal: str | Path | Journal, client: KlingClient) -> Journal:

@@ -378,14 +378,18 @@ class Outcome(_ReadLater):
     meta: Mapping[str, str] = field(factory=dict)
 
     @classmethod
-    def unread(cls, key: str, status: Status, meta: Mapping[str, str], read: Callable[[], Outcome]) -> Outcome:
+    def unread(
+        cls, key: str, status: Status, meta: Mapping[str, str], read: Callable[[], Outcome], *, error_free: bool = False
+    ) -> Outcome:
         """An outcome of which the rest is ``read`` when it is first asked for.
 
-        Most of a hundred thousand finished jobs are only counted.
+        Most of a hundred thousand finished jobs are only counted. ``error_free``: that there is no error is known.
         """
         outcome = cls.__new__(cls)
         for name, value in (("key", key), ("status", status), ("meta", meta), ("_read", read)):
             object.__setattr__(outcome, name, value)
+        if error_free:
+            object.__setattr__(outcome, "record", None)
         return outcome
 
     @property

@@ -104,7 +104,7 @@ class Audio:
     duration_ms: int | None = None
 
     def __attrs_post_init__(self) -> None:
-        if sum(source is not None for source in (self.path, self.data, self.url, self.id)) != 1:
+        if (self.path, self.data, self.url, self.id).count(None) != 3:
             raise ValueError("an Audio has exactly one of: a path, data, a URL, an id")
 
     @classmethod

@@ -32,6 +32,19 @@ def test_key_status_and_meta_are_known_without_reading() -> None:
     assert (outcome.attempts, outcome.task_id, str(outcome.error), count) == (3, "t", "no", [1])
 
 
+def test_that_there_is_no_error_may_be_known() -> None:
+    """Counting what succeeded reads nothing."""
+    count: list[int] = []
+
+    def read() -> Outcome:
+        count.append(1)
+        return Outcome(key="a", status=Status.SUCCEEDED, attempts=3)
+
+    outcome = Outcome.unread("a", Status.SUCCEEDED, {}, read, error_free=True)
+    assert (outcome.record, outcome.error, count) == (None, None, [])
+    assert (outcome.attempts, outcome.record, count) == (3, None, [1])
+
+
 def pickled(outcome: Outcome) -> object:
     return pickle.loads(pickle.dumps(outcome))  # noqa: S301 - our own
 

@@ -114,6 +114,21 @@ def encode_outcome(outcome: Outcome) -> str:
     return _encode(outcome)
 
 
+def plain_outcome(outcome: Outcome) -> dict[str, Any]:
+    """An outcome in values that JSON has, as the journal keeps it: what is left out has its default."""
+    plain: dict[str, Any] = _converter().unstructure(outcome)
+    return plain
+
+
+def decode_plain(text: str) -> dict[str, Any]:
+    """The same of an outcome that is kept as text. Raises ``JournalError`` for what is no such text."""
+    try:
+        plain: dict[str, Any] = json.loads(text)
+    except ValueError as error:
+        raise JournalError(f"the journal holds an Outcome that cannot be read ({error})") from error
+    return plain
+
+
 def decode_outcome(text: str) -> Outcome:
     """The outcome again. Raises ``JournalError`` for what this version does not know."""
     return _decode(text, Outcome)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..abc import JobRow, Totals
 from ..events import Event, Outcome
 from ..models import FaceSession, Status
-from .codec import decode_event, decode_outcome, decode_session, from_millionths
+from .codec import decode_event, decode_outcome, decode_plain, decode_session, from_millionths
 
 if TYPE_CHECKING:
     from sqlite3 import Connection  # imported when a journal is opened, not before
@@ -32,11 +32,13 @@ _EVENT = """
 _ALL_EVENTS = f"{_EVENT} where e.seq > ? order by e.seq limit ?"
 _EVENTS_OF = f"{_EVENT} where j.key = ? and e.seq > ? order by e.version limit ?"
 _ROW = """
-    select key, settings, version, attempt, status, holds_slot, json_extract(outcome, '$.file'), outcome, position
+    select key, settings, version, attempt, status, holds_slot, json_extract(outcome, '$.file'),
+        json_type(outcome, '$.record') is not null, outcome, position
     from jobs
 """
 _ROW_OF = f"{_ROW} where key = ?"
 _ROWS_OF = f"{_ROW} where key in (select value from json_each(?))"  # noqa: S608 - made of constants
+_KNOWN = "select key from jobs where key in (select value from json_each(?))"
 _PAGE_OF_ROWS = f"{_ROW} where position > ? order by position limit ?"
 _HOLDERS = f"{_ROW} where open and holds_slot order by position"
 _NEEDY = "open and (holds_slot or status <> 'in_doubt')"  # a doubt without a slot waits for whoever gives the job again
@@ -83,6 +85,11 @@ def rows_of(connection: Connection, keys: Sequence[str]) -> dict[str, JobRow]:
     """Those of ``keys`` that the journal knows."""
     found = connection.execute(_ROWS_OF, (json.dumps(list(keys)),))
     return {fields[0]: _row(fields) for fields in found}
+
+
+def known(connection: Connection, keys: Sequence[str]) -> list[str]:
+    """Those of ``keys`` that the journal knows."""
+    return [key for (key,) in connection.execute(_KNOWN, (json.dumps(list(keys)),))]
 
 
 def page(connection: Connection, after: int) -> tuple[list[JobRow], int]:
@@ -175,7 +182,7 @@ def _events(connection: Connection, query: str, parameters: tuple[object, ...]) 
 
 
 def _row(fields: Sequence[Any]) -> JobRow:
-    key, settings, version, attempt, status, holds_slot, file, outcome, _ = fields
+    key, settings, version, attempt, status, holds_slot, file, has_error, outcome, _ = fields
     return JobRow(
         key=key,
         settings=settings,
@@ -184,9 +191,15 @@ def _row(fields: Sequence[Any]) -> JobRow:
         status=_STATUSES[status],
         holds_slot=bool(holds_slot),
         file=file,
+        has_error=bool(has_error),
         read_outcome=partial(_outcome, outcome),
+        read_plain=partial(_plain, outcome),
     )
 
 
 def _outcome(text: str | None) -> Outcome | None:
     return None if text is None else decode_outcome(text)
+
+
+def _plain(text: str | None) -> Mapping[str, Any] | None:
+    return None if text is None else decode_plain(text)

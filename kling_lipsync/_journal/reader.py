@@ -51,6 +51,13 @@ class Reader(ABC):
             found.update(await self._read(partial(queries.rows_of, keys=some)))
         return found
 
+    async def known(self, keys: Sequence[str]) -> set[str]:
+        """Those of ``keys`` that the journal knows, without what it knows of them."""
+        found: set[str] = set()
+        for some in _portions(keys):
+            found.update(await self._read(partial(queries.known, keys=some)))
+        return found
+
     async def holders(self) -> Sequence[JobRow]:
         """The jobs that hold a slot, in the order they were first given."""
         return await self._read(queries.holders)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from contextlib import aclosing
-from functools import partial
 from itertools import islice
 
 from attrs import define
@@ -17,7 +16,7 @@ from .admission import Admission, Place
 from .context import Context
 from .desk import Desk
 from .outcomes import Outcomes
-from .settings_of import settings_of
+from .standing import standing
 
 Jobs = Iterable[Job] | AsyncIterable[Job]
 
@@ -66,9 +65,8 @@ def _settled(context: Context, job: Job, row: JobRow | None) -> Outcome | None:
     """The outcome of a job that needs no turn: nothing is left to do for it, or the batch was stopped."""
     if context.breaker.reason is not None:
         return _left(job, row)
-    if row is None or not _finished(context, job, row):
-        return None
-    return Outcome.unread(row.key, row.status, job.meta, partial(_whole, row))
+    found = standing(job, row, to_fetch=context.settings.download_to is not None)
+    return found.outcome() if found.finished else None
 
 
 def _left(job: Job, row: JobRow | None) -> Outcome:
@@ -76,18 +74,6 @@ def _left(job: Job, row: JobRow | None) -> Outcome:
     if row is None or row.outcome is None:
         return Outcome(key=job.key, status=Status.NOT_STARTED, meta=job.meta)
     return row.outcome
-
-
-def _whole(row: JobRow) -> Outcome:
-    if row.outcome is None:
-        raise LookupError(f"job {row.key!r} is {row.status} without an event")
-    return row.outcome
-
-
-def _finished(context: Context, job: Job, row: JobRow) -> bool:
-    """Whether the job succeeded as it is given now, and its file is where one is wanted."""
-    wants_file = context.settings.download_to is not None and row.file is None
-    return row.status is Status.SUCCEEDED and not wants_file and row.settings == settings_of(job)
 
 
 async def _chunks(jobs: Jobs, pace: _Pace) -> AsyncGenerator[list[Job], None]:

@@ -22,12 +22,17 @@ def result_name(job: Job) -> PurePosixPath:
 
     Two keys never share a name: one that had to be changed carries a digest of the key.
     """
-    if job.output is not None:
-        return PurePosixPath(job.output)
-    safe = _UNSAFE.sub("_", job.key).strip("._")[:_LONGEST_NAME]
-    if safe != job.key or safe.lower().partition(".")[0] in _RESERVED:
-        safe = f"{safe}-{hashlib.sha256(job.key.encode()).hexdigest()[:8]}".lstrip("-")
-    return PurePosixPath(f"{safe}.mp4")
+    return PurePosixPath(name_of_result(job.key, job.output))
+
+
+def name_of_result(key: str, output: str | None) -> str:
+    """The same as text; an ``output`` is written as a path is: ``a.mp4`` for ``./a.mp4``."""
+    if output is not None:
+        return str(PurePosixPath(output))
+    safe = _UNSAFE.sub("_", key).strip("._")[:_LONGEST_NAME]
+    if safe != key or safe.lower().partition(".")[0] in _RESERVED:
+        safe = f"{safe}-{hashlib.sha256(key.encode()).hexdigest()[:8]}".lstrip("-")
+    return f"{safe}.mp4"
 
 
 def result_path(folder: Path, job: Job) -> Path:

@@ -14,7 +14,7 @@ from ..errors import ConfigurationError
 from ..manifest import Listed, keep_beside, listed
 from ._console import named
 
-_AT_ONCE = 500
+_AT_ONCE = 1000
 _MOST_TOLD = 5
 
 
@@ -51,7 +51,7 @@ async def _unknown(results: Path, journal: JournalView | None) -> list[str]:
     lines = listed(results)
     while page := await anyio.to_thread.run_sync(_page, lines):
         last = dict(page)
-        known = await journal.rows_of(list(last)) if journal else {}
+        known = await journal.known(list(last)) if journal else set()
         for key, paid in last.items():
             if paid and key not in known:
                 unknown[key] = None

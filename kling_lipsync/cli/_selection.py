@@ -48,8 +48,11 @@ class Selection:
     limit: int | None = None
 
     def __iter__(self) -> Iterator[Job]:
-        chosen = (job for job in self.manifest if not self.only or job.key in self.only)
-        return islice(chosen, self.limit)
+        return islice(filter(self.wants, self.manifest), self.limit)
+
+    def wants(self, job: Job) -> bool:
+        """Whether the job is chosen, as long as the limit is not reached."""
+        return not self.only or job.key in self.only
 
     def __len__(self) -> int:
         chosen = len(self.only) or len(self.manifest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from ._places import refuse_file, refuse_folder
 from ._progress import shown
 from ._selection import Choice, Selection, journal_beside
 from ._single import Single, next_key, state_folder
+from ._stock import Stock
 from ._tally import Tally, in_words, money
 
 _MOST_TOLD = 20
@@ -43,10 +44,6 @@ class _Work:
     download_to: Path | None
     selection: Selection | None = None
     door: Door | None = None
-
-    def shows(self, outcome: Outcome) -> bool:
-        """Whether the journal's job belongs into the results."""
-        return self.selection is None or outcome.key in self.selection.manifest
 
 
 async def run(
@@ -179,12 +176,14 @@ async def _work_off(work: _Work, client: KlingClient, batch: Batch, output: Outp
         output.note(f"journal {work.journal}: {far}")
         if address is not None:
             output.note(f"callbacks come in at {address}{_if_any(client)}")
-        await _refuse_changed(coordinator, work.jobs)
+        stock = Stock(coordinator=coordinator, jobs=work.jobs, selection=work.selection, tally=tally)
         results = None
         if batch.results is not None:
-            results = await stack.enter_async_context(ResultsFile(batch.results, _kept(coordinator, work)))
+            results = await stack.enter_async_context(ResultsFile(batch.results, stock.outcomes()))
+        else:
+            await stock.take()
         await stack.enter_async_context(shown(tally, output.mode))
-        outcome = await _watch(work, coordinator, results, tally)
+        outcome = await _watch(stock.waiting(), coordinator, results, tally)
         if work.selection is None and outcome is not None:
             await _hand_over(work, client, outcome, tally)
     return coordinator.stopped
@@ -210,26 +209,13 @@ async def _inherit(tally: Tally, before: JournalView | None) -> str:
     return ", ".join([*(counts or ["no jobs yet"]), *money(totals)])
 
 
-async def _refuse_changed(coordinator: Coordinator, jobs: Iterable[Job]) -> None:
-    changed = await coordinator.changed(jobs)
-    if changed:
-        raise ConfigurationError(
-            f"{len(changed)} jobs are running, in doubt or done, and come back with other media or settings; give them "
-            f"keys of their own, or their old media and settings: {named(changed)}"
-        )
-
-
-async def _kept(coordinator: Coordinator, work: _Work) -> AsyncIterator[Outcome]:
-    async for row in coordinator.rows():
-        if row.outcome is not None and work.shows(row.outcome):
-            yield row.outcome
-
-
-async def _watch(work: _Work, coordinator: Coordinator, results: ResultsFile | None, tally: Tally) -> Outcome | None:
+async def _watch(
+    jobs: Iterable[Job], coordinator: Coordinator, results: ResultsFile | None, tally: Tally
+) -> Outcome | None:
     """Takes the outcomes as they come, and tells of the first that have an error; gives back the last one."""
     outcome = None
     tally.started = True
-    async with coordinator.as_completed(work.jobs) as outcomes:
+    async with coordinator.as_completed(jobs) as outcomes:
         async for outcome in outcomes:
             tally.add(outcome)
             if results is not None:

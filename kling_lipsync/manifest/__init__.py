@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from .earlier import Listed, keep_beside, listed
 from .reading import Manifest, ManifestError, read_manifest
-from .results import ResultsFile, plan_object, result_line, units_number
+from .results import Plain, ResultsFile, plan_object, result_line, units_number
 
 __all__ = [
     "Listed",
     "Manifest",
     "ManifestError",
+    "Plain",
     "ResultsFile",
     "keep_beside",
     "listed",

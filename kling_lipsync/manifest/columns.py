@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from ..models import Audio, Job, Speech, Video
 
 Cells = Mapping[str, object]
 """One row by column: text from CSV; text, numbers and booleans from JSONL. Empty cells are not in it."""
+
+Values = Mapping[str, Any]
+"""What the cells of one row hold, by column: text, numbers and switches as their columns have them."""
 
 LONGEST_CELL = 32_767
 """Characters; as many as a spreadsheet's cell holds."""
@@ -26,6 +30,7 @@ UNIQUE = ("key", "external_task_id")
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,15}(\.0{1,15})?")
 _NUMBER = re.compile(r"[+-]?([0-9]{1,15}(\.[0-9]{0,15})?|\.[0-9]{1,15})([eE][+-]?[0-9]{1,2})?")
+_HALF = re.compile("[\ud800-\udfff]")
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -104,20 +109,19 @@ def unknown_column(column: str) -> str:
     return f"unknown column {_quoted(column)}; {meant}"
 
 
-def make_job(cells: Cells, folder: Path) -> tuple[Job | None, list[str]]:
-    """The job of one row, or everything that is wrong with the row, one message each.
+def read_cells(cells: Cells) -> tuple[Values, Sequence[str]]:
+    """What the cells of one row hold, and everything that is wrong with the row, one message each.
 
-    Paths are relative to ``folder``. Whether media exist and suit Kling is not asked here: that is the job's own
-    check.
+    Whether media exist and suit Kling is not asked here: that is the job's own check.
     """
-    wrong = [*_wrong_columns(cells), *_wrong_sources(cells)]
+    wrong = list(_wrong_columns(tuple(cells)))
     values: dict[str, Any] = {}
     for column, cell in cells.items():
         try:
             values[column] = _value(column, cell)
         except ValueError as error:
             wrong.append(f"{column}: {error}")
-    return (None, wrong) if wrong else (_assembled(values, folder), [])
+    return values, wrong
 
 
 def _value(column: str, cell: object) -> object:
@@ -133,35 +137,38 @@ def _refuse_hostile(cell: str) -> None:
         raise ValueError(f"{len(cell)} characters, at most {LONGEST_CELL} fit")
     if "\0" in cell:
         raise ValueError("holds a NUL character")
-    if any("\ud800" <= character <= "\udfff" for character in cell):
+    if not cell.isascii() and _HALF.search(cell):
         raise ValueError("holds half a character (a lone surrogate)")
 
 
-def _wrong_columns(cells: Cells) -> Iterator[str]:
-    yield from (unknown_column(column) for column in cells if not is_known(column))
-    if "key" not in cells:
-        yield "no key"
+@lru_cache(32)  # most rows of a manifest fill the same columns
+def _wrong_columns(filled: Sequence[str]) -> Sequence[str]:
+    """What is wrong with a row in which these columns are filled, whatever stands in them."""
+    unknown = [unknown_column(column) for column in filled if not is_known(column)]
+    keyless = [] if "key" in filled else ["no key"]
+    return (*unknown, *keyless, *_wrong_sources(filled))
 
 
-def _wrong_sources(cells: Cells) -> Iterator[str]:
-    yield from _not_one_of("video", VIDEO_SOURCES, cells)
-    yield from _not_one_of("sound", SOUND_SOURCES, cells)
-    voice = [column for column in VOICE if column in cells]
-    if voice and "text" not in cells:
+def _wrong_sources(filled: Sequence[str]) -> Iterator[str]:
+    yield from _not_one_of("video", VIDEO_SOURCES, filled)
+    yield from _not_one_of("sound", SOUND_SOURCES, filled)
+    voice = [column for column in VOICE if column in filled]
+    if voice and "text" not in filled:
         yield f"{', '.join(voice)}: only a text has a voice"
-    if "text" in cells and "voice_id" not in cells:
+    if "text" in filled and "voice_id" not in filled:
         yield "a text needs a voice_id (see: kling-lipsync voices)"
 
 
-def _not_one_of(what: str, sources: Sequence[str], cells: Cells) -> Iterator[str]:
-    given = [source for source in sources if source in cells]
+def _not_one_of(what: str, sources: Sequence[str], filled: Sequence[str]) -> Iterator[str]:
+    given = [source for source in sources if source in filled]
     if not given:
         yield f"no {what}: give one of {', '.join(sources)}"
     elif len(given) > 1:
         yield f"{len(given)} sources of {what}: {', '.join(given)}; give one"
 
 
-def _assembled(values: Mapping[str, Any], folder: Path) -> Job:
+def make_job(values: Values, folder: Path) -> Job:
+    """The job of a row with nothing wrong; paths are relative to ``folder``."""
     return Job(
         video=Video(url=values.get("video_url"), id=values.get("video_id")),
         audio=_speech(values) if "text" in values else _audio(values, folder),
@@ -170,12 +177,12 @@ def _assembled(values: Mapping[str, Any], folder: Path) -> Job:
     )
 
 
-def _audio(values: Mapping[str, Any], folder: Path) -> Audio:
+def _audio(values: Values, folder: Path) -> Audio:
     path = folder / values["audio_file"] if "audio_file" in values else None
     return Audio(path=path, url=values.get("audio_url"), id=values.get("audio_id"))
 
 
-def _speech(values: Mapping[str, Any]) -> Speech:
+def _speech(values: Values) -> Speech:
     settings = {"language": values.get("voice_language"), "speed": values.get("voice_speed")}
     given = {name: value for name, value in settings.items() if value is not None}
     return Speech(values["text"], values["voice_id"], **given)

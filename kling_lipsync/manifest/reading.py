@@ -8,10 +8,10 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
-from .._workflow.fetch import result_name
+from .._workflow.fetch import name_of_result
 from ..errors import ConfigurationError
 from ..models import Job
-from .columns import UNIQUE, make_job
+from .columns import UNIQUE, Values, make_job, read_cells
 from .rows import Flaw, Row, Unreadable, read_rows
 
 _FILE = "file"
@@ -54,11 +54,12 @@ class Manifest:
 
         Raises ManifestError where the file was changed since it was read whole.
         """
+        folder = self.path.parent.absolute()
         for row in read_rows(self.path):
-            job, _ = make_job(row.cells, self.path.parent) if isinstance(row, Row) else (None, [])
-            if job is None or job.key not in self:
+            values, wrong = read_cells(row.cells) if isinstance(row, Row) else ({}, [row.message])
+            if wrong or self._lines.get(_digest(values["key"])) != row.line:
                 raise ManifestError(f"{self.path}: changed at line {row.line} while its jobs were running")
-            yield job
+            yield make_job(values, folder)
 
 
 @define
@@ -74,13 +75,13 @@ class _Findings:
         if len(self.told) < MOST_TOLD:
             self.told.append(f"line {line}: {message}")
 
-    def add(self, row: Row, folder: Path) -> None:
-        job, wrong = make_job(row.cells, folder)
+    def add(self, row: Row) -> None:
+        values, wrong = read_cells(row.cells)
         for message in wrong:
             self.wrong(row.line, message)
         repeated = [column for column in UNIQUE if column in row.cells and self._repeats(row, column)]
-        if job is not None and "key" not in repeated:
-            self._add_file(row.line, job)
+        if not wrong and "key" not in repeated:
+            self._add_file(row.line, values)
 
     def _repeats(self, row: Row, column: str) -> bool:
         value = str(row.cells[column])
@@ -89,12 +90,12 @@ class _Findings:
             self.wrong(row.line, f"{column} {value[:60]!r} stands on line {first} already")
         return first != row.line
 
-    def _add_file(self, line: int, job: Job) -> None:
+    def _add_file(self, line: int, values: Values) -> None:
         """Two jobs cannot share a file, whether its name is their output or made of their key."""
-        name = str(result_name(job))
+        name = name_of_result(values["key"], values.get("output"))
         first = self.seen[_FILE].setdefault(_digest(name), line)
         if first != line:
-            whose = "output" if job.output is not None else "its file"
+            whose = "output" if "output" in values else "its file"
             self.wrong(line, f"{whose} {name[:60]!r} is that of line {first} already")
 
 
@@ -112,7 +113,7 @@ def read_manifest(path: str | Path) -> Manifest:
             if isinstance(row, Flaw):
                 findings.wrong(row.line, row.message)
             else:
-                findings.add(row, path.parent)
+                findings.add(row)
     except Unreadable as error:
         raise ManifestError(f"{path}: {error}") from None
     except OSError as error:

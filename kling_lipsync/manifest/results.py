@@ -5,39 +5,46 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import AsyncIterable, Iterator
+from collections.abc import AsyncIterable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from ..errors import ConfigurationError, ErrorRecord
+from .._journal import plain_outcome
+from ..errors import ConfigurationError
 from ..events import Outcome
-from ..models import Plan, Status
+from ..models import Plan, Status, Verdict
 from .earlier import listed, listed_by
 
+Plain = Mapping[str, Any]
+"""An outcome in values that JSON has, as the journal keeps it: what is left out has its default."""
 
-def result_line(outcome: Outcome) -> dict[str, Any]:
+_NONE: Plain = {}
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
+def result_line(told: Plain) -> dict[str, Any]:
     """An outcome as its line of the results: names, order and types are a format that other programs read."""
-    task = outcome.task
+    task, face = told.get("task", _NONE), told.get("face", _NONE)
     return {
-        "key": outcome.key,
-        "status": outcome.status.value,
-        "attempts": outcome.attempts,
-        "task_id": outcome.task_id,
-        "external_task_id": outcome.external_task_id,
-        "face_id": outcome.face.face_id if outcome.face else None,
-        "plan": plan_object(outcome.plan),
-        "video_url": task.video_url if task else None,
-        "watermark_url": task.watermark_url if task else None,
-        "file": str(outcome.file) if outcome.file else None,
-        "video_duration_ms": task.video_duration_ms if task else None,
-        "elapsed_s": outcome.elapsed,
-        "units": units_number(outcome.units),
-        "units_in_doubt": units_number(outcome.units_in_doubt),
-        "meta": dict(outcome.meta),
-        "error": _error_object(outcome.record),
+        "key": told["key"],
+        "status": told["status"],
+        "attempts": told.get("attempts", 1),
+        "task_id": told.get("task_id"),
+        "external_task_id": told.get("external_task_id"),
+        "face_id": face.get("face_id"),
+        "plan": told.get("plan"),
+        "video_url": task.get("video_url"),
+        "watermark_url": task.get("watermark_url"),
+        "file": told.get("file"),
+        "video_duration_ms": task.get("video_duration_ms"),
+        "elapsed_s": told.get("elapsed"),
+        "units": units_number(Decimal(told.get("units", 0))),
+        "units_in_doubt": units_number(Decimal(told.get("units_in_doubt", 0))),
+        "meta": told.get("meta", _NONE),
+        "error": _error_object(told.get("record")),
     }
 
 
@@ -53,37 +60,41 @@ def units_number(units: Decimal) -> int | float:
     return int(units) if units == units.to_integral_value() else float(units)
 
 
-def _error_object(record: ErrorRecord | None) -> dict[str, Any] | None:
+def _error_object(record: Plain | None) -> dict[str, Any] | None:
     if record is None:
         return None
     return {
-        "type": record.type,
-        "code": record.code,
-        "message": record.message,
-        "request_id": record.request_id,
-        "problems": [{"rule": p.rule, "verdict": p.verdict.value, "message": p.message} for p in record.problems],
+        "type": record["type"],
+        "code": record.get("code"),
+        "message": record["message"],
+        "request_id": record.get("request_id"),
+        "problems": [
+            {"rule": each["rule"], "verdict": each.get("verdict", Verdict.FAIL.value), "message": each["message"]}
+            for each in record.get("problems", ())
+        ],
     }
 
 
 class ResultsFile:
     """The results of one batch at ``path``: a view of its journal, so it may be deleted at any time.
 
-    ``async with`` rebuilds it from ``outcomes`` and compacts it at the end, both atomically; in between, ``append``
-    adds a line, and a later line for a key wins. Raises ConfigurationError where the file cannot be written or holds
-    something else.
+    ``async with`` rebuilds it from the plain ``outcomes``, and compacts it at the end where it has grown, both
+    atomically; in between, ``append`` adds a line, and a later line for a key wins. Raises ConfigurationError where the
+    file cannot be written or holds something else.
     """
 
-    def __init__(self, path: str | Path, outcomes: AsyncIterable[Outcome]) -> None:
+    def __init__(self, path: str | Path, outcomes: AsyncIterable[Plain]) -> None:
         self.path = Path(path)
         self._outcomes = outcomes
         self._file: IO[str] | None = None
+        self._grown = False
 
     async def __aenter__(self) -> ResultsFile:
         with _told(self.path):
             next(listed(self.path), None)  # refuses to write over a file that holds something else
             with _replacing(self.path) as file:
                 async for outcome in self._outcomes:
-                    if outcome.status is not Status.NOT_STARTED:
+                    if outcome["status"] != Status.NOT_STARTED.value:
                         file.write(_line(outcome))
             self._file = self.path.open("a", encoding="utf-8", newline="\n")
         return self
@@ -95,7 +106,8 @@ class ResultsFile:
         if file is not None:
             with _told(self.path):
                 file.close()
-                self._compact()
+                if self._grown:
+                    self._compact()
 
     def append(self, outcome: Outcome) -> None:
         """Adds the outcome's line and hands it to the operating system, unless the job was not started."""
@@ -103,8 +115,9 @@ class ResultsFile:
             raise RuntimeError("the results are not open: use 'async with'")
         if outcome.status is Status.NOT_STARTED:
             return
+        self._grown = True
         with _told(self.path):
-            self._file.write(_line(outcome))
+            self._file.write(_line(plain_outcome(outcome)))
             self._file.flush()
 
     def _compact(self) -> None:
@@ -119,8 +132,8 @@ class ResultsFile:
             file.writelines(line for number, line in enumerate(lines) if number in kept)
 
 
-def _line(outcome: Outcome) -> str:
-    return json.dumps(result_line(outcome), ensure_ascii=False, allow_nan=False) + "\n"
+def _line(outcome: Plain) -> str:
+    return _encode(result_line(outcome)) + "\n"
 
 
 @contextmanager

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import filterfalse
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,6 +19,7 @@ LONGEST_LINE = 1024 * 1024
 """Characters."""
 
 _DELIMITERS = ",;\t"
+_WRONG_BYTE = re.compile("[\udc80-\udcff]")
 _UTF_16 = ("\udcff\udcfe", "\udcfe\udcff")
 """How its byte-order marks look to a reader of UTF-8 that escapes wrong bytes."""
 
@@ -82,7 +86,7 @@ class _Lines:
     def _refuse_wrong_encoding(self, line: str) -> None:
         if self.number == 1 and line.startswith(_UTF_16):
             raise Unreadable("UTF-16; save it as UTF-8")
-        if not line.isascii() and any("\udc80" <= character <= "\udcff" for character in line):
+        if not line.isascii() and _WRONG_BYTE.search(line):
             raise _BadLine("not UTF-8; save the file as UTF-8")
         if "\0" in line:
             raise _BadLine("holds a NUL byte")
@@ -94,6 +98,7 @@ class _Lines:
 
 def _csv_rows(file: TextIO) -> Iterator[Row | Flaw]:
     columns: list[str] | None = None
+    unknown: AbstractSet[str] = frozenset()
     for record in _csv_records(_Lines(file), _delimiter(file)):
         if isinstance(record, Flaw):
             yield record
@@ -101,11 +106,12 @@ def _csv_rows(file: TextIO) -> Iterator[Row | Flaw]:
             continue
         elif columns is None:
             columns = cells
+            unknown = frozenset(filterfalse(is_known, columns))
             yield from (Flaw(record[0], message) for message in _header_flaws(columns))
             if "key" not in columns:
                 return
         else:
-            yield _csv_row(record[0], columns, cells)
+            yield _csv_row(record[0], columns, unknown, cells)
     if columns is None:
         raise Unreadable("empty")
 
@@ -126,10 +132,11 @@ def _csv_records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str]
             yield first, record
 
 
-def _csv_row(line: int, columns: Sequence[str], cells: Sequence[str]) -> Row | Flaw:
+def _csv_row(line: int, columns: Sequence[str], unknown: AbstractSet[str], cells: Sequence[str]) -> Row | Flaw:
     if len(cells) != len(columns):
         return Flaw(line, f"{len(cells)} cells, but the header has {len(columns)}")
-    return Row(line, {column: cell for column, cell in zip(columns, cells, strict=True) if cell and is_known(column)})
+    filled = zip(columns, cells, strict=True)
+    return Row(line, {column: cell for column, cell in filled if cell and column not in unknown})
 
 
 def _delimiter(file: TextIO) -> str:

@@ -79,7 +79,16 @@ def ended(key: str, cost: str) -> TaskEnded:
 def holding(key: str, status: Status = Status.RUNNING) -> JobRow:
     """A job that an earlier run left with a slot."""
     return JobRow(
-        key=key, settings="", version=1, attempt=1, status=status, holds_slot=True, file=None, read_outcome=lambda: None
+        key=key,
+        settings="",
+        version=1,
+        attempt=1,
+        status=status,
+        holds_slot=True,
+        file=None,
+        has_error=False,
+        read_outcome=lambda: None,
+        read_plain=lambda: None,
     )
 
 

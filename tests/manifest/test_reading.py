@@ -320,6 +320,15 @@ def test_a_manifest_that_changes_while_it_runs(tmp_path: Path) -> None:
         list(manifest)
 
 
+def test_a_manifest_whose_rows_moved(tmp_path: Path) -> None:
+    """Jobs are known by their place: a row that is no longer on its line is told, as if it were new."""
+    path = written(tmp_path, f"{HEADER}\n{ROW}\n{ROW.replace('a', 'b', 1)}\n")
+    manifest = read_manifest(path)
+    path.write_text(f"{HEADER}\n{ROW.replace('a', 'b', 1)}\n{ROW}\n")
+    with pytest.raises(ManifestError, match="changed at line 2"):
+        list(manifest)
+
+
 def test_memory_stays_small(tmp_path: Path) -> None:
     """A manifest of many rows with long texts is never held whole."""
     path = tmp_path / "jobs.csv"

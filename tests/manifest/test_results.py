@@ -7,18 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from kling_lipsync._journal import plain_outcome
 from kling_lipsync.errors import ConfigurationError, ErrorRecord
 from kling_lipsync.events import Outcome
-from kling_lipsync.manifest import ResultsFile
+from kling_lipsync.manifest import Plain, ResultsFile
 from kling_lipsync.models import Face, Interval, Plan, Problem, Status, Task, TaskStatus, Verdict
 
 pytestmark = pytest.mark.anyio
 
 
-async def of(outcomes: Iterable[Outcome] = ()) -> AsyncIterator[Outcome]:
+async def of(outcomes: Iterable[Outcome] = ()) -> AsyncIterator[Plain]:
     """The outcomes that a journal would give."""
     for outcome in outcomes:
-        yield outcome
+        yield plain_outcome(outcome)
 
 
 def names(folder: Path) -> list[str]:
@@ -109,6 +110,41 @@ async def test_rebuilt_appended_compacted(tmp_path: Path) -> None:
     assert names(tmp_path) == ["results.jsonl"]
 
 
+async def test_what_has_not_grown_is_not_written_again(tmp_path: Path) -> None:
+    """Where no job ended, the file is left as it was rebuilt; one appended line has it compacted."""
+    path = tmp_path / "results.jsonl"
+    before = [Outcome(key="a", status=Status.RUNNING), Outcome(key="b", status=Status.SUCCEEDED)]
+    async with ResultsFile(path, of(before)) as results:
+        rebuilt = path.stat().st_ino
+        results.append(Outcome(key="c", status=Status.NOT_STARTED))
+    assert path.stat().st_ino == rebuilt
+    async with ResultsFile(path, of(before)) as results:
+        results.append(Outcome(key="a", status=Status.RUNNING))
+    assert [line["key"] for line in lines(path)] == ["b", "a"]
+
+
+async def test_a_line_is_the_same_rebuilt_and_appended(tmp_path: Path) -> None:
+    """Whether a job ended in this run or in an earlier one makes no difference to its line."""
+    record = ErrorRecord(type="TaskFailed", message="no", code=7, request_id="r", problems=(Problem("rule", "why"),))
+    task = Task(task_id="t", status=TaskStatus.FAILED, message="no")
+    outcome = Outcome(key="a", status=Status.FAILED, task=task, units_in_doubt=Decimal("1E+1"), record=record)
+    rebuilt, appended = tmp_path / "rebuilt.jsonl", tmp_path / "appended.jsonl"
+    async with ResultsFile(rebuilt, of([outcome])):
+        pass
+    async with ResultsFile(appended, of()) as results:
+        results.append(outcome)
+    assert rebuilt.read_text() == appended.read_text()
+    (line,) = lines(rebuilt)
+    assert (line["units"], line["units_in_doubt"], line["meta"]) == (0, 10, {})
+    assert line["error"] == {
+        "type": "TaskFailed",
+        "code": 7,
+        "message": "no",
+        "request_id": "r",
+        "problems": [{"rule": "rule", "verdict": "fail", "message": "why"}],
+    }
+
+
 async def test_lines_stand_when_the_run_breaks_off(tmp_path: Path) -> None:
     """What was appended before an error is still there."""
     path = tmp_path / "results.jsonl"
@@ -146,8 +182,8 @@ async def test_a_manifest_in_jsonl_is_left_alone(tmp_path: Path) -> None:
 async def test_a_broken_rebuild_leaves_the_old_file(tmp_path: Path) -> None:
     """Results are replaced whole or not at all."""
 
-    async def breaks() -> AsyncIterator[Outcome]:
-        yield Outcome(key="new", status=Status.SUCCEEDED)
+    async def breaks() -> AsyncIterator[Plain]:
+        yield {"key": "new", "status": "succeeded"}
         raise RuntimeError("the journal failed")
 
     path = tmp_path / "results.jsonl"

@@ -447,6 +447,27 @@ async def test_changed_jobs_are_refused_where_something_was_bought(world: World)
     assert world.stats()["tasks"] == 1
 
 
+async def test_how_jobs_stand_before_they_are_run(world: World, tmp_path: Path) -> None:
+    """What is finished, changed or unknown is told in the jobs' order, and nothing is sent; a wanted file that is
+    missing leaves a job unfinished.
+    """
+    async with world.coordinator() as coordinator:
+        await coordinator.run_all([job(), job("b")])
+        requests = world.stats()["requests"]
+        given = [job("c"), job("b", meta={"x": "y"}), job(audio=Audio.from_file(SAMPLES / "speech.wav"))]
+        found = [each async for each in coordinator.survey(given)]
+    assert [(each.job.key, each.finished, each.changed) for each in found] == [
+        ("c", False, False),
+        ("b", True, False),
+        ("a", False, True),
+    ]
+    assert [each.outcome().status for each in found] == [Status.NOT_STARTED, Status.SUCCEEDED, Status.SUCCEEDED]
+    assert [(each.plain() or {}).get("meta") for each in found] == [None, {"x": "y"}, {}]
+    async with world.coordinator(download_to=tmp_path) as coordinator:
+        assert [each.finished async for each in coordinator.survey([job()])] == [False]
+    assert world.stats()["requests"] == requests
+
+
 async def test_memory_holds_the_jobs_on_their_way_only(world: World) -> None:
     """An endless stream of jobs is taken in as slots free; a reader that takes nothing stops it."""
     taken = 0
