@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
@@ -20,6 +21,8 @@ from .recorder import Ticket
 from .settings_of import settings_of
 from .state import BEFORE_MONEY, JobState, Step
 from .turn import goals
+
+logger = logging.getLogger("kling_lipsync")
 
 
 class Claims:
@@ -76,7 +79,8 @@ class Claims:
         while job.key not in self._tickets:
             try:
                 admission = await self._context.journal.admit(job.key, settings)
-            except ClaimLost:
+            except ClaimLost as error:
+                logger.info("%s", error)
                 place.let_another_in()  # other jobs may be prepared while this one waits
                 await self._context.neighbours.gives_back(job.key)
                 if self._context.breaker.reason is not None:

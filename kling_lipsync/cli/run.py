@@ -161,7 +161,9 @@ async def _work_off(work: _Work, client: KlingClient, batch: Batch, output: Outp
         await stack.enter_async_context(client)
         before = await kept(work.journal)
         if batch.results is not None:
-            await _keep_trace(batch.results, before, work, batch, output)
+            adopts = client.gateway.lists_tasks
+            copy = await keep_trace(batch.results, work.journal, before, new_journal=batch.new_journal, adopts=adopts)
+            _tell_of_copy(copy, batch.results, output)
         far = await _inherit(tally, before)
         address = await stack.enter_async_context(work.door.open()) if work.door is not None else None
         coordinator = await stack.enter_async_context(
@@ -193,8 +195,7 @@ def _if_any(client: KlingClient) -> str:
     return "" if client.gateway.honours_callbacks else f", although {client.gateway.name} is not known to send any"
 
 
-async def _keep_trace(results: Path, before: JournalView | None, work: _Work, batch: Batch, output: Output) -> None:
-    copy = await keep_trace(results, work.journal, before, new_journal=batch.new_journal)
+def _tell_of_copy(copy: Path | None, results: Path, output: Output) -> None:
     if copy is not None:
         output.note(f"{results} lists paid jobs that the journal does not know: a copy is kept as {copy}")
 

@@ -20,10 +20,13 @@ _PAID = (Status.SUCCEEDED.value, Status.RUNNING.value, Status.IN_DOUBT.value)
 
 
 class Listed(NamedTuple):
-    """A job that results list, and whether its task was paid, or may have been: it succeeded, runs or is in doubt."""
+    """A job that results list, and whether its task was paid, or may have been: it succeeded, runs or is in doubt;
+    ``external_task_id`` is the one that its task bears at Kling.
+    """
 
     key: str
     paid: bool
+    external_task_id: str = ""
 
 
 def listed(path: Path) -> Iterator[Listed]:
@@ -78,4 +81,5 @@ def listed_by(line: bytes | str) -> Listed | None:
         return None
     if not isinstance(read, dict) or not isinstance(read.get("key"), str) or not isinstance(read.get("status"), str):
         return None
-    return Listed(read["key"], read["status"] in _PAID)
+    external = read.get("external_task_id")
+    return Listed(read["key"], read["status"] in _PAID, external if isinstance(external, str) else "")

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import anyio
 import pytest
+
+from kling_lipsync.cli._earlier import keep_trace, kept
+from kling_lipsync.errors import ConfigurationError
 
 from .driving import Line, World
 from .test_run import results
@@ -48,6 +52,39 @@ def test_a_journal_of_other_jobs_is_refused(line: Line, world: World, paid: Path
     assert ended.status == 2
     assert "r.jsonl lists a paid job that the journal other.journal does not know: 'k1';" in ended.err
     assert world.stats["tasks"] == tasks
+
+
+def test_a_restored_journal_adopts_what_it_does_not_know(line: Line, world: World) -> None:
+    """Tasks that bear the mark of this very journal are found in the list again: nothing is bought, and the results
+    are whole afterwards.
+    """
+    path = line.jobs(world, 3)
+    assert line.run(world, path, "--results", "r.jsonl", "--only", "k0").status == 0
+    backup = Path("jobs.csv.journal").read_bytes()
+    assert line.run(world, path, "--results", "r.jsonl").status == 0
+    Path("jobs.csv.journal").write_bytes(backup)
+    ended = line.run(world, path, "--results", "r.jsonl")
+    assert (ended.status, world.stats["tasks"], world.stats["bought_twice"]) == (0, 3, [])
+    assert "a copy is kept as r.jsonl.1" in ended.err
+    assert results(Path("r.jsonl")).keys() == {"k0", "k1", "k2"}
+
+
+def test_a_restored_journal_is_refused_where_nothing_can_be_adopted(line: Line, world: World) -> None:
+    """A gateway without a list cannot show what the restored journal does not know: it is as lost."""
+    path = line.jobs(world, 2)
+    assert line.run(world, path, "--results", "r.jsonl", "--only", "k0").status == 0
+    backup = Path("jobs.csv.journal").read_bytes()
+    assert line.run(world, path, "--results", "r.jsonl").status == 0
+    Path("jobs.csv.journal").write_bytes(backup)
+    journal = Path("jobs.csv.journal")
+
+    async def look(adopts: bool) -> Path | None:
+        view = await kept(journal)
+        return await keep_trace(Path("r.jsonl"), journal, view, new_journal=False, adopts=adopts)
+
+    with pytest.raises(ConfigurationError, match="'k1'"):
+        anyio.run(look, False)
+    assert anyio.run(look, True) == Path("r.jsonl.1")
 
 
 def test_paid_again_only_when_asked(line: Line, world: World, paid: Path) -> None:
