@@ -49,14 +49,12 @@ class JournalPacer:
         if self._interval is None:
             return
         async with self._queue:
-            while (delay := await self._delay(self._interval)) > 0:  # noqa: ASYNC110 - it is time that is waited for
-                await anyio.sleep(delay)
+            while not 0 <= (late := self._turns().now() - self._departure) < self._interval:
+                if late < 0:
+                    await anyio.sleep(-late)
+                else:
+                    self._departure = await self._take(self._interval)
             self._departure = -math.inf
-
-    async def _delay(self, interval: float) -> float:
-        if self._turns().now() >= self._departure + interval:
-            self._departure = await self._take(interval)
-        return self._departure - self._turns().now()
 
     async def _take(self, interval: float) -> float:
         for _ in range(_TRIES):
