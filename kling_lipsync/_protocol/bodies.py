@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 from . import wire
 
-RAW_SLICE = 192 * 1024
+RAW_SLICE = 96 * 1024
 """Bytes of a sound per slice; a multiple of 3, so that the slices' base64 joins up."""
 
 SMALL = 4 * 1024
