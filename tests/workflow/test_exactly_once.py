@@ -319,7 +319,9 @@ class PaidOnce(Played):
         shown = any(task.external_task_id == self.state.external_task_id for task in tasks)
         if not (gateway.finds_external_ids or gateway.lists_tasks):
             return not (shown and self.kling.finds_external_ids)
-        old = self.kling.now - cast("float", self.state.intended_at) > reconciling.OLDEST_PROOF
+        # A process that stood still between deciding and writing has an intent that is older than its record.
+        decided_at = min(cast("float", self.state.intended_at), cast("float", self.state.server_at))
+        old = self.kling.now - decided_at > reconciling.OLDEST_PROOF
         blurred = not gateway.finds_external_ids and any(task.external_task_id is None for task in tasks)
         return not shown and (old or blurred)
 
