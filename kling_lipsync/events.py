@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from attrs import field, fields_dict, frozen
+from attrs import field, frozen
 
+from ._later import ReadLater
 from .errors import ErrorRecord, KlingError
 from .models import Face, FaceSession, Plan, SpokenAudio, Status, Task, TaskStatus
 
@@ -336,25 +337,8 @@ class Result:
     units: Decimal
 
 
-class _ReadLater:
-    """Where the fields of an unread outcome come from: ``read``, when the first of them is asked for."""
-
-    __slots__ = ("_read",)
-
-    if not TYPE_CHECKING:  # else no misspelt name would be found
-
-        def __getattr__(self, name: str) -> object:
-            """A field that is not there yet. Raises what ``read`` raises."""
-            if name not in _LATER:
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            whole = self._read()
-            for each in _LATER:
-                object.__setattr__(self, each, getattr(whole, each))
-            return getattr(self, name)
-
-
 @frozen(kw_only=True)
-class Outcome(_ReadLater):
+class Outcome(ReadLater):
     """How a job stands at the end of a run.
 
     ``error`` is set for every status but ``succeeded``, and there too when only the download failed. ``attempts``
@@ -408,6 +392,3 @@ class Outcome(_ReadLater):
             task=self.task,
             units=self.units,
         )
-
-
-_LATER = fields_dict(Outcome).keys() - {"key", "status", "meta"}

@@ -21,6 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "models",
         "policies",
         "errors",
+        "_later",
         "events",
         "abc",
         "_tasks _protocol",
