@@ -1,19 +1,17 @@
-"""Group commit: what arrives while a transaction runs is written together by the next, with one wait for the disk.
-
-No task runs in the background: of those that wait, the first writes for all and then passes the lead on.
-"""
+"""Group commit: what arrives while a transaction runs is written together by the next, with one wait for the disk."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from anyio import CancelScope, Event, get_cancelled_exc_class
+from anyio import Event
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from ..abc import NoSlot
 from ..errors import JournalError, KlingError
-from .worker import Worker, to_the_end
+from .worker import Worker
 
 if TYPE_CHECKING:
     from sqlite3 import Connection  # imported when a journal is opened, not before
@@ -28,12 +26,11 @@ class Transact(Protocol):
 
 
 class Ticket(Generic[T]):
-    """One piece of a batch: its work, and what became of it."""
+    """One piece of a batch: its work, and what became of it; ``done`` is set in the event loop."""
 
     def __init__(self, work: Callable[[Connection], T], durable: bool) -> None:
-        self.turn = Event()
+        self.done = Event()
         self.durable = durable
-        self.done = False
         self._work = work
         self._answers: list[T] = []
         self._error: Exception = JournalError("the journal was interrupted; what it was writing is not kept")
@@ -63,8 +60,7 @@ class GroupCommit:
     def __init__(self, transact: Transact, worker: Worker) -> None:
         self._transact = transact
         self._worker = worker
-        self._waiting: list[Ticket[Any]] = []
-        self._led = False
+        self._waiting: deque[Ticket[Any]] = deque()
 
     async def put(self, work: Callable[[Connection], T]) -> T:
         """What ``work`` returns, once its transaction is on disk.
@@ -83,44 +79,23 @@ class GroupCommit:
         """
         ticket = Ticket(work, durable)
         self._waiting.append(ticket)
-        cancelled = await _turn_of(ticket) if self._led else None
-        if not ticket.done:
-            self._led = True
-            await to_the_end(self._lead)
-        if cancelled:
-            raise cancelled
+        await self._worker.do(self._write_waiting, ticket.done)
         return ticket.result()
 
-    async def _lead(self) -> None:
-        # In a task of its own, so a round of the loop later: who was ready to write in that round comes along.
-        batch, self._waiting = self._waiting, []
+    def _write_waiting(self) -> None:
+        """Writes what waits now; whoever's turn comes after that may find that it was written along."""
+        batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        if not batch:
+            return
         try:
-            durable = any(ticket.durable for ticket in batch)
-            await self._worker.run(lambda: self._transact([ticket.run for ticket in batch], durable=durable))
+            self._transact([ticket.run for ticket in batch], durable=any(ticket.durable for ticket in batch))
         except Exception as error:  # noqa: BLE001 - each ticket raises it where it was handed in
             for ticket in batch:
                 ticket.fail(error)
         finally:
-            self._close(batch)
-
-    def _close(self, batch: Sequence[Ticket[Any]]) -> None:
-        for ticket in batch:
-            ticket.done = True
-            ticket.turn.set()
-        self._led = bool(self._waiting)
-        if self._waiting:
-            self._waiting[0].turn.set()
+            self._worker.tell(lambda: _end(batch))
 
 
-async def _turn_of(ticket: Ticket[Any]) -> BaseException | None:
-    """Waits until the ticket is done or leads. A native cancellation of an asyncio task passes the shield: it is given
-    back, to be raised when the ticket is done.
-    """
-    cancelled: BaseException | None = None
-    with CancelScope(shield=True):
-        while not ticket.turn.is_set():
-            try:
-                await ticket.turn.wait()
-            except get_cancelled_exc_class() as error:
-                cancelled = error
-    return cancelled
+def _end(batch: Sequence[Ticket[Any]]) -> None:
+    for ticket in batch:
+        ticket.done.set()

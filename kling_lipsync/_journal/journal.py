@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from anyio import get_cancelled_exc_class, sleep
+from anyio.lowlevel import checkpoint_if_cancelled
 from attrs import evolve
 
 from ..abc import Admission, Claim, Clock, SomeEvent
@@ -22,7 +23,7 @@ from .group import GroupCommit
 from .news import News
 from .pacer import JournalPacer
 from .reader import Reader
-from .worker import Worker, to_the_end
+from .worker import Worker
 
 if TYPE_CHECKING:
     from sqlite3 import Connection  # imported when a journal is opened, not before
@@ -69,9 +70,11 @@ class SqliteJournal(Reader):
         journal is corrupt, foreign, newer, not writable, on a disk that cannot lock (no network disk can keep one), or
         belongs to another account and has open jobs or living owners; a file that is not a journal is left as it is.
         """
+        if self._store:
+            raise JournalError("the journal is open already")
         try:
-            await to_the_end(lambda: self._worker.run(partial(self._open, account)))
-        except get_cancelled_exc_class():
+            await self._worker.run(partial(self._open, account))
+        except BaseException:
             await self.aclose()
             raise
 
@@ -79,8 +82,11 @@ class SqliteJournal(Reader):
         """Gives the claims back and closes the file. A second call does nothing. Raises ``JournalError``."""
         store, self._store = self._store, None
         self._claims.clear()
-        if store:
-            await to_the_end(lambda: self._worker.run(store.close))
+        try:
+            if store:
+                await self._worker.run(store.close)
+        finally:
+            self._worker.close()
 
     async def admit(self, key: str, settings: str) -> Admission:
         """Claims the job, adding it if it is new; a claim lasts until ``release`` or ``aclose``.
@@ -193,13 +199,12 @@ class SqliteJournal(Reader):
         return JournalPacer(rate, lambda: self._opened().turns)
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
+        await checkpoint_if_cancelled()
         return await self._worker.run(lambda: self._opened().read(query))
 
     def _open(self, account: str) -> None:
         from .store import open_store
 
-        if self._store:
-            raise JournalError("the journal is open already")
         path, shared = self._path and self._path.resolve(), not self._worker.inline
         store = self._store = open_store(path, _text(account), clock=self._clock, shared=shared)
         self._owners = store.owners

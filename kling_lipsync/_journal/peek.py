@@ -7,11 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from anyio import to_thread
+from anyio.lowlevel import checkpoint
+
 from ..errors import JournalError
 from . import queries
 from .owners import Owners
 from .reader import Reader
-from .worker import Worker
 
 if TYPE_CHECKING:
     from sqlite3 import Connection  # imported when a journal is looked at, not before
@@ -22,15 +24,15 @@ T = TypeVar("T")
 class JournalView(Reader):
     """A journal as it stands at each question; ``journal_id`` and ``account`` as they stood at the first."""
 
-    def __init__(self, path: Path, worker: Worker, *, journal_id: str, account: str | None) -> None:
+    def __init__(self, path: Path, *, inline: bool, journal_id: str, account: str | None) -> None:
         self.journal_id = journal_id
         self.account = account
         self._path = path
-        self._worker = worker
+        self._inline = inline
         self._owners = Owners(path)
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
-        return await self._worker.run(partial(_glimpse, self._path, query))
+        return await _run(partial(_glimpse, self._path, query), self._inline)
 
 
 async def peek(path: str | Path, *, inline: bool = False) -> JournalView:
@@ -39,10 +41,16 @@ async def peek(path: str | Path, *, inline: bool = False) -> JournalView:
     ``inline`` reads in the event loop's thread. Raises ``JournalError`` where there is no journal, or none that this
     version can read.
     """
-    worker = Worker(inline)
-    resolved = await worker.run(Path(path).resolve)
-    journal_id, account = await worker.run(partial(_glimpse, resolved, queries.meta))
-    return JournalView(resolved, worker, journal_id=journal_id, account=account)
+    resolved = await _run(Path(path).resolve, inline)
+    journal_id, account = await _run(partial(_glimpse, resolved, queries.meta), inline)
+    return JournalView(resolved, inline=inline, journal_id=journal_id, account=account)
+
+
+async def _run(call: Callable[[], T], inline: bool) -> T:
+    if inline:
+        await checkpoint()
+        return call()
+    return await to_thread.run_sync(call)
 
 
 def _glimpse(path: Path, query: Callable[[Connection], T]) -> T:
