@@ -261,20 +261,21 @@ class Journal(JournalReader, Protocol):
     async def append(
         self,
         claim: Claim,
-        event: SomeEvent,
-        *,
+        *events: SomeEvent,
         after: int,
         outcome: Outcome,
+        ended: bool = False,
         slots: int | None = None,
         budget: Decimal | None = None,
-    ) -> SomeEvent:
-        """Writes ``event`` if the job's last version is ``after``, and gives it back with its ``seq``, ``key``, ``at``
-        and ``version``.
+    ) -> tuple[SomeEvent, ...]:
+        """Writes ``events``, all or none, if the job's last version is ``after``, and gives them back with their
+        ``seq``, ``key``, ``at`` and ``version``.
 
-        ``outcome`` is how the job stands once the event is written. For an event that takes a slot, the claim, the
-        ceiling ``slots``, the ``budget`` and the event are one transaction, over the jobs of all owners. The event is
-        on disk when this returns. Raises ``ClaimLost``, ``NoSlot``, ``BudgetExceeded``, and ``InvalidJob`` for an
-        intent whose external task id is that of another job.
+        ``outcome`` is how the job stands once they are written; ``ended``: nothing is left to do for it, and it is
+        given back with them, as by ``release``. For an event that takes a slot, the claim, the ceiling
+        ``slots``, the ``budget`` and the events are one transaction, over the jobs of all owners. They are on disk when
+        this returns. Raises ``ClaimLost``, ``NoSlot``, ``BudgetExceeded``, and ``InvalidJob`` for an intent whose
+        external task id is that of another job.
         """
 
     async def slots_of_others(self) -> int:
@@ -284,7 +285,9 @@ class Journal(JournalReader, Protocol):
         """Adds the job if it is new, and keeps ``job``, which tells all of it, until it has ended."""
 
     async def keep_session(self, video: str, session: FaceSession, made_at: float) -> None:
-        """Keeps a face session for other jobs on the same video, and for the next run."""
+        """Keeps a face session for other jobs on the same video, and for the next run; cancelling the caller does not
+        stop it.
+        """
 
     async def tell(self, task_id: str) -> None:
         """Lets all owners know that there is news of a task; the last few hundred are kept."""

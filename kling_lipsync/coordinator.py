@@ -116,14 +116,6 @@ class Coordinator(_Reader):
         self._limits = limits
         self._slots = _workflow.Slots(limits.running_tasks, self._clock)
         self._breaker = _workflow.Breaker(max_failures=max_failures)
-        self._recorder = _workflow.Recorder(
-            journal=self._journal,
-            slots=self._slots,
-            breaker=self._breaker,
-            clock=self._clock,
-            budget=budget.units if budget else None,
-            observer=on_event,
-        )
         self._settings = _workflow.Settings(
             download_to=Path(download_to) if download_to is not None else None,
             fit=fit,
@@ -132,6 +124,15 @@ class Coordinator(_Reader):
             retry_in_doubt=retry_in_doubt,
             threads=client.threads,
             retry=client.retry,
+        )
+        self._recorder = _workflow.Recorder(
+            journal=self._journal,
+            slots=self._slots,
+            breaker=self._breaker,
+            clock=self._clock,
+            ends=self._settings.ends,
+            budget=budget.units if budget else None,
+            observer=on_event,
         )
         self._callbacks = callbacks
         self._stack = AsyncExitStack()
@@ -241,8 +242,7 @@ class Coordinator(_Reader):
 
         Raises the errors of ``KlingClient.identify_faces``.
         """
-        session, _made_at, _paid = await self._opened().context.sessions.get(video)
-        return session
+        return await self._opened().context.sessions.get(video)
 
     def _make_context(self, group: TaskGroup, before: Totals) -> _workflow.Context:
         return _workflow.Context(

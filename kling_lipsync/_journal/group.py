@@ -62,21 +62,19 @@ class GroupCommit:
         self._worker = worker
         self._waiting: deque[Ticket[Any]] = deque()
 
-    async def put(self, work: Callable[[Connection], T]) -> T:
+    async def put(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
         """What ``work`` returns, once its transaction is on disk.
 
         ``work`` refuses by raising a ``KlingError`` or ``NoSlot`` before it has written anything. Once it is handed in,
         cancelling the caller does not stop it: a cancel scope's cancellation is left to the caller's next step, one by
-        ``asyncio.Task.cancel`` is raised when the work is done. Raises ``JournalError`` where the transaction fails.
+        ``asyncio.Task.cancel`` is raised when the work is done. What is not ``durable`` may be forgotten if the power
+        fails; alone, it does not wait for the disk. Raises ``JournalError`` where the transaction fails.
         """
         await checkpoint_if_cancelled()
-        return await self.put_at_once(work)
+        return await self.put_at_once(work, durable=durable)
 
     async def put_at_once(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
-        """The same, handed in even by a caller that is cancelled already.
-
-        What is not ``durable`` may be forgotten if the power fails; alone, it does not wait for the disk.
-        """
+        """The same, handed in even by a caller that is cancelled already."""
         ticket = Ticket(work, durable)
         self._waiting.append(ticket)
         await self._worker.do(self._write_waiting, ticket.done)

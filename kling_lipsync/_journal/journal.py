@@ -100,7 +100,8 @@ class SqliteJournal(Reader):
         claim = self._claims[key] = Claim(_text(key), f"{store.owner.id}-{next(self._numbers)}")
         admit = partial(writes.admit, key=key, owner=store.owner.id, owners=store.owners)
         try:
-            found = await self._group.put(partial(admit, settings=_text(settings)))
+            # A claim ends with its process anyway, and a new job without an event is none: no wait for the disk.
+            found = await self._group.put(partial(admit, settings=_text(settings)), durable=False)
         except get_cancelled_exc_class():
             await self.release(claim)
             raise
@@ -140,35 +141,44 @@ class SqliteJournal(Reader):
     async def append(
         self,
         claim: Claim,
-        event: SomeEvent,
-        *,
+        *events: SomeEvent,
         after: int,
         outcome: Outcome,
+        ended: bool = False,
         slots: int | None = None,
         budget: Decimal | None = None,
-    ) -> SomeEvent:
-        """Writes ``event`` if the job's last version is ``after``, and gives it back with its ``seq``, ``key``, ``at``
+    ) -> tuple[SomeEvent, ...]:
+        """Writes ``events``, all or none, if the job's last version is ``after``, and gives them back with their
+        ``seq``, ``key``, ``at`` and ``version``.
 
-        and ``version``.
-
-        ``outcome`` is how the job stands once the event is written. The claim, the ceiling ``slots`` (for an event by
+        ``outcome`` is how the job stands once they are written; ``ended``: nothing is left to do for it, and it is
+        given back with them, as by ``release``. The claim, the ceiling ``slots`` (for an event by
         which the job newly takes a slot), the ``budget`` in units (for one that reserves more than the job has
-        reserved) and the event are one transaction, over the jobs of all owners. The event is on disk when this
-        returns. A caller that is cancelled before this hands the event in has written nothing; later the event is
-        written all the same. Raises ``ClaimLost``, ``NoSlot``, ``BudgetExceeded``, ``InvalidJob`` for an intent whose
-        external task id is that of another job, and ``JournalError`` where the event is not known to be on disk.
+        reserved) and the events are one transaction, over the jobs of all owners. They are on disk when this returns.
+        A caller that is cancelled before this hands them in has written nothing; later they are written all the same.
+        Raises ``ClaimLost``, ``NoSlot``, ``BudgetExceeded``, ``InvalidJob`` for an intent whose external task id is
+        that of another job, and ``JournalError`` where the events are not known to be on disk.
         """
         owner = self._hold(claim)
         at = self._clock.wall()
         ceilings = writes.Ceilings.of(slots, budget)
-        entry = writes.Entry.of(event, outcome, owner=owner, key=claim.key, after=after, at=at, ceilings=ceilings)
-        seq = await self._group.put(partial(writes.append, entry=entry))
-        return evolve(event, seq=seq, key=claim.key, version=after + 1, at=at)
+        entry = writes.Entry.of(
+            events, outcome, owner=owner, key=claim.key, after=after, at=at, ended=ended, ceilings=ceilings
+        )
+        seqs = await self._group.put(partial(writes.append, entry=entry))
+        if ended:
+            del self._claims[claim.key]
+        versions = count(after + 1)
+        written = zip(events, seqs, versions, strict=False)
+        return tuple(evolve(event, seq=seq, key=claim.key, version=version, at=at) for event, seq, version in written)
 
     async def keep_session(self, video: str, session: FaceSession, made_at: float) -> None:
-        """Keeps a face session for other jobs on the same video, and for the next run; not Kling's ``raw`` answer."""
+        """Keeps a face session for other jobs on the same video, and for the next run; not Kling's ``raw`` answer.
+
+        It is handed in even by a caller that is cancelled: it may have been paid.
+        """
         text = encode_session(session)
-        await self._group.put(partial(writes.keep_session, video=_text(video), session=text, made_at=made_at))
+        await self._group.put_at_once(partial(writes.keep_session, video=_text(video), session=text, made_at=made_at))
 
     async def tell(self, task_id: str) -> None:
         """Lets all owners know that there is news of a task; the last few hundred are kept."""

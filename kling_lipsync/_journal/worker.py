@@ -99,7 +99,7 @@ def _serve(calls: SimpleQueue[Call | None]) -> None:
 
 
 async def _outlasting(wait: Callable[[], Awaitable[object]]) -> BaseException | None:
-    """Waits whatever scope is cancelled; a native cancellation of an asyncio task passes the shield and is given back."""
+    """Waits whatever scope is cancelled; gives back the cancellation of an asyncio task, which passes any shield."""
     with CancelScope(shield=True):
         try:
             await wait()

@@ -5,8 +5,9 @@ So a refusal leaves nothing behind, and the other writes of the same transaction
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_FLOOR, Decimal
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from attrs import frozen
 
@@ -21,6 +22,7 @@ from .owners import Owners
 if TYPE_CHECKING:
     from sqlite3 import Connection  # imported when a journal is opened, not before
 
+T = TypeVar("T")
 
 SESSIONS_KEPT = 48 * 3600.0
 """Seconds: twice as long as Kling's documentation lets a face session live."""
@@ -43,58 +45,145 @@ class Ceilings:
 
 
 @frozen(kw_only=True)
-class Entry:
-    """An event about to be written, and what it means for the counters; money is in millionths of a unit.
+class Fact:
+    """An event as the journal keeps it, and what it means for the counters; money is in millionths of a unit.
 
     ``intent`` is the external id under which it says that a task will be bought.
     """
 
-    owner: str
-    key: str
-    after: int
     attempt: int
-    at: float
     kind: str
-    facts: str
-    status: str
-    outcome: str
+    text: str
     holds_slot: bool | None
     reserved: int | None
     spent: int
     paused: bool
     intent: str | None
+
+    @classmethod
+    def of(cls, event: Event) -> Fact:
+        """What is to be kept of ``event``. Raises ``JournalError`` for what the journal cannot keep."""
+        return cls(
+            attempt=event.attempt,
+            kind=type(event).__name__,
+            text=encode_event(event),
+            holds_slot=event.slot,
+            reserved=None if event.reserves is None else to_millionths(event.reserves),
+            spent=to_millionths(event.spends),
+            paused=event.pauses,
+            intent=getattr(event, "external_task_id", None),
+        )
+
+
+@frozen(kw_only=True)
+class Entry:
+    """Facts about to be written of one job, all or none of them, and how the job stands after the last."""
+
+    owner: str
+    key: str
+    after: int
+    at: float
+    facts: tuple[Fact, ...]
+    status: str
+    outcome: str
+    ended: bool
     ceilings: Ceilings
 
     @classmethod
     def of(
-        cls, event: Event, outcome: Outcome, *, owner: str, key: str, after: int, at: float, ceilings: Ceilings
+        cls,
+        events: Sequence[Event],
+        outcome: Outcome,
+        *,
+        owner: str,
+        key: str,
+        after: int,
+        at: float,
+        ended: bool,
+        ceilings: Ceilings,
     ) -> Entry:
-        """The entry for ``event`` of job ``key``. Raises ``JournalError`` for what the journal cannot keep."""
-        reserves = event.reserves
+        """The entry for ``events`` of job ``key``. Raises ``JournalError`` for what the journal cannot keep."""
         return cls(
             owner=owner,
             key=key,
             after=after,
-            attempt=event.attempt,
             at=at,
-            kind=type(event).__name__,
-            facts=encode_event(event),
+            facts=tuple(map(Fact.of, events)),
             status=outcome.status.value,
             outcome=encode_outcome(outcome),
-            holds_slot=event.slot,
-            reserved=None if reserves is None else to_millionths(reserves),
-            spent=to_millionths(event.spends),
-            paused=event.pauses,
-            intent=getattr(event, "external_task_id", None),
+            ended=ended,
             ceilings=ceilings,
         )
 
+    @property
+    def holds_slot(self) -> bool | None:
+        """Whether the job holds a slot in the end; ``None``: as before."""
+        return _last(fact.holds_slot for fact in self.facts)
 
-def append(connection: Connection, entry: Entry) -> int:
-    """Writes the entry and gives its ``seq``.
+    @property
+    def reserved(self) -> int | None:
+        """What the job has reserved in the end; ``None``: as before."""
+        return _last(fact.reserved for fact in self.facts)
+
+    @property
+    def spent(self) -> int:
+        """What the facts cost together."""
+        return sum(fact.spent for fact in self.facts)
+
+    @property
+    def intents(self) -> list[str]:
+        """The external ids under which tasks are bought."""
+        return [fact.intent for fact in self.facts if fact.intent is not None]
+
+
+def _last(values: Iterable[T | None]) -> T | None:
+    found = None
+    for value in values:
+        found = found if value is None else value
+    return found
+
+
+def append(connection: Connection, entry: Entry) -> list[int]:
+    """Writes the entry and gives the ``seq`` of each of its facts; a job that has ``ended`` is given back.
 
     Raises ``ClaimLost``, ``NoSlot``, ``BudgetExceeded``, and ``InvalidJob`` for an external id that is another job's.
     """
+    position = _refuse_unfit(connection, entry)
+    seqs = [_write(connection, entry, position, number) for number in range(len(entry.facts))]
+    last = entry.facts[-1]
+    connection.execute(
+        "update jobs set version = ?, attempt = ?, status = ?, outcome = ?, holds_slot = coalesce(?, holds_slot), "
+        "reserved = coalesce(?, reserved), spent = spent + ?, paused = ? where position = ?",
+        (
+            entry.after + len(entry.facts),
+            last.attempt,
+            entry.status,
+            entry.outcome,
+            entry.holds_slot,
+            entry.reserved,
+            entry.spent,
+            last.paused,
+            position,
+        ),
+    )
+    for intent in entry.intents:
+        connection.execute("insert into intents values (?, ?) on conflict do nothing", (intent, position))
+    if entry.ended:
+        release(connection, entry.key, entry.owner, ended=True)
+    return seqs
+
+
+def _write(connection: Connection, entry: Entry, position: int, number: int) -> int:
+    fact = entry.facts[number]
+    inserted = connection.execute(
+        "insert into events (job, version, attempt, at, kind, facts) values (?, ?, ?, ?, ?, ?)",
+        (position, entry.after + number + 1, fact.attempt, entry.at, fact.kind, fact.text),
+    )
+    return cast("int", inserted.lastrowid)
+
+
+def _refuse_unfit(connection: Connection, entry: Entry) -> int:
+    """The job's place in the journal, where the entry may be written."""
     found = connection.execute(
         "select position, owner, version, holds_slot, reserved from jobs where key = ?", (entry.key,)
     ).fetchone()
@@ -108,31 +197,9 @@ def append(connection: Connection, entry: Entry) -> int:
         _refuse_full(connection, entry.ceilings.slots)
     if entry.reserved is not None and entry.reserved > reserved:
         _refuse_dear(connection, entry, entry.reserved - reserved + entry.spent)
-    if entry.intent is not None:
-        _refuse_anothers(connection, entry.intent, position)
-    inserted = connection.execute(
-        "insert into events (job, version, attempt, at, kind, facts) values (?, ?, ?, ?, ?, ?)",
-        (position, version + 1, entry.attempt, entry.at, entry.kind, entry.facts),
-    )
-    seq = cast("int", inserted.lastrowid)
-    connection.execute(
-        "update jobs set version = ?, attempt = ?, status = ?, outcome = ?, holds_slot = coalesce(?, holds_slot), "
-        "reserved = coalesce(?, reserved), spent = spent + ?, paused = ? where position = ?",
-        (
-            version + 1,
-            entry.attempt,
-            entry.status,
-            entry.outcome,
-            entry.holds_slot,
-            entry.reserved,
-            entry.spent,
-            entry.paused,
-            position,
-        ),
-    )
-    if entry.intent is not None:
-        connection.execute("insert into intents values (?, ?) on conflict do nothing", (entry.intent, position))
-    return seq
+    for intent in entry.intents:
+        _refuse_anothers(connection, intent, position)
+    return int(position)
 
 
 def _refuse_taken(key: str, owner: str | None, own: str) -> None:

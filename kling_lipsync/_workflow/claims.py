@@ -20,7 +20,6 @@ from .context import Context
 from .recorder import Ticket
 from .settings_of import settings_of
 from .state import BEFORE_MONEY, JobState, Step
-from .turn import goals
 
 logger = logging.getLogger("kling_lipsync")
 
@@ -138,4 +137,4 @@ class Claims:
         if ticket.state.holds_slot or ticket.state.next_step is Step.WATCH:
             self._context.watcher.watch(ticket, then=self._settle)
         else:
-            await self.let_go(ticket, ended=ticket.state.next_step in goals(self._context))
+            await self.let_go(ticket, ended=ticket.state.next_step in self._context.settings.ends)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from attrs import frozen
@@ -17,6 +18,7 @@ from .recorder import Recorder
 from .remote import RemoteLook
 from .sessions import Sessions
 from .slots import Slots
+from .state import Step
 from .watcher import Watcher
 
 
@@ -31,6 +33,11 @@ class Settings:
     retry_in_doubt: bool = False
     threads: bool = True
     retry: RetryPolicy = RetryPolicy()
+
+    @property
+    def ends(self) -> AbstractSet[Step]:
+        """The steps at which a run has nothing left to do for a job."""
+        return {Step.DONE} if self.download_to is not None else {Step.DONE, Step.FETCH}
 
 
 @frozen(kw_only=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 
 from attrs import define, evolve, field
@@ -32,53 +33,63 @@ class Ticket:
 
 @define(kw_only=True, eq=False)
 class Recorder:
-    """Writes an event, moves the job's state, and tells the slots, the breaker and the caller's observer.
+    """Writes events, moves the job's state, and tells the slots, the breaker and the caller's observer.
 
-    ``begun_after`` is the number of the journal's last event when this run began.
+    At the steps ``ends`` nothing is left to do for a job. ``begun_after`` is the number of the journal's last event
+    when this run began.
     """
 
     journal: Journal
     slots: Slots
     breaker: Breaker
     clock: Clock
+    ends: AbstractSet[Step]
     budget: Decimal | None = None
     observer: Observer | None = None
     begun_after: int = 0
 
-    async def append(self, ticket: Ticket, event: Event) -> Event:
-        """The event as it was written; ``ticket.state`` has moved by it.
+    async def append(self, ticket: Ticket, *events: Event) -> None:
+        """Writes ``events``, all or none; ``ticket.state`` has moved by them.
 
         Raises ``NoSlot`` (the journal holds as many as it may: wait for a turn again), ``BudgetExceeded``,
         ``JournalError``.
         """
-        intends = isinstance(event, CreateIntended)
+        intends = any(isinstance(event, CreateIntended) for event in events)
         try:
-            recorded = await self._write(ticket, event)
+            recorded = await self._write(ticket, events, intends)
         finally:
             if intends:
                 self.slots.turn_over()
-        await self._tell(recorded)
-        return recorded
+        for event in recorded:
+            await self._tell(event)
 
-    async def _write(self, ticket: Ticket, event: Event) -> Event:
+    async def _write(self, ticket: Ticket, events: Sequence[Event], intends: bool) -> Sequence[Event]:
         before = ticket.state
-        draft = before.apply(evolve(event, at=self.clock.wall()))
+        draft = before
+        for event in events:
+            draft = draft.apply(evolve(event, at=self.clock.wall()))
         recorded = await self.journal.append(
             ticket.claim,
-            event,
+            *events,
             after=before.version,
             outcome=draft.outcome(ticket.meta),
+            ended=draft.next_step in self.ends,
             # Only a new task asks for a slot; one that was found runs already.
-            slots=self.slots.journal_ceiling if isinstance(event, CreateIntended) else None,
+            slots=self.slots.journal_ceiling if intends else None,
             budget=self.budget,
         )
-        ticket.state = before.apply(recorded)
-        self.slots.change(before.holds_slot, ticket.state.holds_slot)
-        self._teach_slots(before, recorded)
-        self.breaker.observe(recorded)
+        for event in recorded:
+            self._move(ticket, event)
         if self.breaker.reason is not None:
             self.slots.wake_all()
         return recorded
+
+    def _move(self, ticket: Ticket, event: Event) -> None:
+        before = ticket.state
+        ticket.state = before.apply(event)
+        self.slots.change(before.holds_slot, ticket.state.holds_slot)
+        self._teach_slots(before, event)
+        self.breaker.observe(event)
 
     def _teach_slots(self, before: JobState, event: Event) -> None:
         if before.next_step is not Step.CREATE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from urllib.parse import urlsplit, urlunsplit
 
 import anyio.abc
@@ -13,6 +14,12 @@ from .flights import Flights
 
 LIFE = 23 * 3600.0
 """Seconds: older Kling documents promise 24 h, less a margin of one."""
+
+_RECENT = 256
+"""So many sessions are remembered from the moment Kling told them until they can surely be read from the journal."""
+
+Kept = tuple[FaceSession, float]
+"""A session, and the Unix time it was made."""
 
 
 def video_name(video: Video) -> str:
@@ -62,26 +69,33 @@ class Sessions:
         self._client = client
         self._journal = journal
         self._clock = clock
+        self._group = group
         self._flights: Flights[tuple[FaceSession, float, bool]] = Flights(group)
+        self._recent: OrderedDict[str, Kept] = OrderedDict()
 
     def fresh(self, made_at: float) -> bool:
         """Whether a session made at that Unix time is surely alive still."""
         return self._clock.wall() - made_at < LIFE
 
-    async def kept(self, video: Video, not_before: float = 0.0) -> tuple[FaceSession, float] | None:
+    async def kept(self, video: Video, not_before: float = 0.0) -> Kept | None:
         """The video's session from the journal and the Unix time it was made, where it is alive.
 
         One made at ``not_before`` or earlier does not count: Kling no longer knows it.
         """
-        kept = await self._journal.session(video_name(video))
-        return kept if kept is not None and kept[1] > not_before and self.fresh(kept[1]) else None
+        return self._alive(await self._journal.session(video_name(video)), not_before)
 
     def would_send(self, video: Video) -> bool:
-        """Whether ``get``, called now, would set off a call of its own rather than share another's."""
+        """Whether ``ask``, called now, would set off a call of its own rather than share another's."""
         return not self._flights.aloft(video_name(video))
 
-    async def get(self, video: Video, not_before: float = 0.0) -> tuple[FaceSession, float, bool]:
-        """The video's session, the Unix time it was made, and whether this caller's call to Kling made it.
+    async def get(self, video: Video) -> FaceSession:
+        """The video's session, kept or asked for. Raises what identify raises; a call that fails is not repeated."""
+        kept = await self.kept(video)
+        return kept[0] if kept is not None else (await self.ask(video))[0]
+
+    async def ask(self, video: Video, not_before: float = 0.0) -> tuple[FaceSession, float, bool]:
+        """The session of a video for which a moment ago none was ``kept``, the Unix time it was made, and whether this
+        caller's call to Kling made it.
 
         Raises what identify raises; a call that fails is not repeated here.
         """
@@ -91,10 +105,22 @@ class Sessions:
         return session, made_at, asked and leads
 
     async def _find(self, video: Video, not_before: float) -> tuple[FaceSession, float, bool]:
-        kept = await self.kept(video, not_before)
-        if kept is not None:
-            return *kept, False
+        name = video_name(video)
+        told = self._alive(self._recent.get(name), not_before)
+        if told is not None:
+            return *told, False
         made_at = self._clock.wall()
         session = await self._client.without_repeats().identify_faces(video)
-        await self._journal.keep_session(video_name(video), session, made_at)
+        self._remember(name, (session, made_at))
+        # Beside the facts of the jobs that wait for it, so that all are written together.
+        self._group.start_soon(self._journal.keep_session, name, session, made_at)
         return session, made_at, True
+
+    def _alive(self, kept: Kept | None, not_before: float) -> Kept | None:
+        return kept if kept is not None and kept[1] > not_before and self.fresh(kept[1]) else None
+
+    def _remember(self, name: str, kept: Kept) -> None:
+        self._recent[name] = kept
+        self._recent.move_to_end(name)
+        if len(self._recent) > _RECENT:
+            self._recent.popitem(last=False)

@@ -99,17 +99,27 @@ async def _speak(context: Context, job: Job, state: JobState) -> Event:
 
 async def _identify(context: Context, job: Job, state: JobState) -> Event:
     if not state.sending:
-        kept = await context.sessions.kept(job.video, state.session_not_before)
-        if kept is not None:
-            return FacesIdentified(session=kept[0], made_at=kept[1])
-        return await _intend_send(context, state, _price(context, "identify"))
+        return await _look_for_session(context, job, state)
     price = _price(context, "identify") if context.sessions.would_send(job.video) else NOTHING
     try:
-        session, made_at, paid = await context.sessions.get(job.video, state.session_not_before)
+        session, made_at, paid = await context.sessions.ask(job.video, state.session_not_before)
     except KlingError as error:
         return _unanswered(error, price)
     units = price if session.units is None else session.units
     return FacesIdentified(session=session, made_at=made_at, units=units if paid else NOTHING)
+
+
+async def _look_for_session(context: Context, job: Job, state: JobState) -> Event:
+    """The session that is kept, else the intent to ask for one."""
+    kept = await context.sessions.kept(job.video, state.session_not_before)
+    if kept is None:
+        intent = await _intend_send(context, state, _price(context, "identify"))
+        if state.record is None:
+            return intent
+        kept = await context.sessions.kept(job.video, state.session_not_before)  # it has waited since it last failed
+        if kept is None:
+            return intent
+    return FacesIdentified(session=kept[0], made_at=kept[1])
 
 
 async def _intend_send(context: Context, state: JobState, price: Decimal) -> Event:

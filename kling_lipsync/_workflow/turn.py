@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set as AbstractSet
+from collections.abc import Sequence
 from contextlib import suppress
 
 from anyio import CancelScope
@@ -10,13 +10,19 @@ from attrs import evolve
 
 from ..abc import NoSlot
 from ..errors import BudgetExceeded, ErrorRecord, InvalidJob, TaskTimeout
-from ..events import JobRefused, Outcome
+from ..events import Checked, Event, FaceChosen, FacesIdentified, JobRefused, Outcome
 from ..models import Job
 from .admission import Place
 from .context import Context
 from .recorder import Ticket
-from .state import BEFORE_MONEY, Step
+from .state import BEFORE_MONEY, JobState, Step
 from .steps import Stopped, perform
+
+LEAD_ON = (Checked, FacesIdentified, FaceChosen)
+"""The facts from which this machine alone goes on at once, without sending anything or waiting for a slot.
+
+A crash in between loses no more than a calculation, so what follows is written with them, with one wait for the disk.
+"""
 
 
 async def take_turn(context: Context, ticket: Ticket, job: Job, place: Place) -> Outcome:
@@ -36,7 +42,7 @@ async def take_turn(context: Context, ticket: Ticket, job: Job, place: Place) ->
 
 
 async def _go_on(context: Context, ticket: Ticket, job: Job, place: Place) -> None:
-    ends = goals(context)
+    ends = context.settings.ends
     with suppress(Stopped):  # the batch says why; this job is left as it was
         while ticket.state.next_step not in ends and not _is_stopped(context, ticket):
             place.reached(ticket.state.next_step)
@@ -50,12 +56,6 @@ def _is_stopped(context: Context, ticket: Ticket) -> bool:
     return context.breaker.reason is not None and ticket.state.next_step in BEFORE_MONEY
 
 
-def goals(context: Context) -> AbstractSet[Step]:
-    """The steps at which this run has nothing left to do for a job."""
-    fetches = context.settings.download_to is not None
-    return {Step.DONE} if fetches else {Step.DONE, Step.FETCH}
-
-
 async def _one_step(context: Context, ticket: Ticket, job: Job) -> None:
     step = ticket.state.next_step
     if step is Step.WATCH:
@@ -63,10 +63,19 @@ async def _one_step(context: Context, ticket: Ticket, job: Job) -> None:
         return
     try:
         with CancelScope(shield=step is Step.CREATE):
-            event = await perform(context, step, job, ticket.state)
-            await context.recorder.append(ticket, event)
+            facts = await _facts(context, job, ticket.state)
+            await context.recorder.append(ticket, *facts)
     except InvalidJob as error:  # its external id is another job's: nothing was written
         record = ErrorRecord.of(error)
         await context.recorder.append(ticket, JobRefused(key=job.key, attempt=ticket.state.attempt, error=record))
     except NoSlot:  # another process took it: the same step waits for a turn again
         await context.neighbours.refresh()
+
+
+async def _facts(context: Context, job: Job, state: JobState) -> Sequence[Event]:
+    """What the next step makes of the job, and those after it that are taken at once: they are written together."""
+    facts: list[Event] = []
+    while not facts or (isinstance(facts[-1], LEAD_ON) and state.next_step is not Step.INTEND):
+        facts.append(await perform(context, state.next_step, job, state))
+        state = state.apply(facts[-1])
+    return facts

@@ -80,8 +80,9 @@ async def write(
     """``events`` as written one after the other, from version ``after`` on, without ceilings."""
     outcome = standing(claim.key, status)
     return [
-        await journal.append(claim, event, after=version, outcome=outcome)
+        written
         for version, event in enumerate(events, after)
+        for written in await journal.append(claim, event, after=version, outcome=outcome)
     ]
 
 

@@ -89,7 +89,7 @@ async def test_asyncio_cancels_a_task(on_disk: SqliteJournal, monkeypatch: pytes
     begun, gate = threading.Event(), threading.Event()
     append = writes.append
 
-    def slow_append(connection: sqlite3.Connection, entry: writes.Entry) -> int:
+    def slow_append(connection: sqlite3.Connection, entry: writes.Entry) -> list[int]:
         dawdling(begun, gate)(None)
         return append(connection, entry)
 
