@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
+from sqlite3 import Connection
 
 import anyio
 import pytest
@@ -23,6 +24,7 @@ from kling_lipsync import (
     Verdict,
     Video,
 )
+from kling_lipsync._journal.store import Store
 from kling_lipsync.errors import (
     AccountError,
     BudgetExceeded,
@@ -67,6 +69,28 @@ async def test_the_journal_tells_what_the_run_told(world: World) -> None:
         assert await coordinator.get("a") == outcome
     async with world.coordinator() as coordinator:
         assert await coordinator.run(job()) == outcome
+
+
+async def test_a_job_costs_few_writes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job is on disk before each thing that others see, and no oftener: before identify, after it, before the
+    create, after it, and with its end; no claim waits for the disk.
+    """
+    waits: list[bool] = []
+    transact = Store.transact
+
+    def counted(store: Store, works: Sequence[Callable[[Connection], None]], *, durable: bool = True) -> None:
+        transact(store, works, durable=durable)
+        waits.append(durable)
+
+    async with world.coordinator() as coordinator:
+        monkeypatch.setattr(Store, "transact", counted)
+        assert (await coordinator.run(job())).status is Status.SUCCEEDED
+        written = [type(event).__name__ for event in await coordinator.events()]
+    assert written == [
+        *("Checked", "SendIntended", "FacesIdentified", "FaceChosen", "Planned"),
+        *("CreateIntended", "TaskCreated", "TaskEnded"),
+    ]
+    assert waits == [False, True, True, True, True, True]
 
 
 async def test_fifty_jobs_fill_five_slots_and_never_six(world: World) -> None:
