@@ -117,8 +117,8 @@ class Claim:
 
 @frozen(kw_only=True)
 class Admission:
-    """What the journal knows of a job as it is claimed: its events so far, and whether its settings differ from
-    those it was first given with.
+    """What the journal knows of a job as it is claimed: its events so far, whether its settings differ from those it
+    was first given with, and the face session that it keeps for the job's video, with the Unix time it was made.
 
     ``foreign``: the journal has passed to another account since the last of the events, so that ids in them may mean
     nothing any more.
@@ -128,6 +128,7 @@ class Admission:
     events: tuple[Event, ...]
     changed: bool = False
     foreign: bool = False
+    session: tuple[FaceSession, float] | None = None
 
 
 @frozen(kw_only=True)
@@ -242,10 +243,11 @@ class Journal(JournalReader, Protocol):
     async def aclose(self) -> None:
         """Gives the claims back and closes the file."""
 
-    async def admit(self, key: str, settings: str) -> Admission:
+    async def admit(self, key: str, settings: str, video: str | None = None) -> Admission:
         """Claims the job, adding it if it is new.
 
-        ``settings`` is compared with what it was first given. Raises ``ClaimLost`` where a living owner has it.
+        ``settings`` is compared with what it was first given; ``video`` is the name under which its video's face
+        session would be kept. Raises ``ClaimLost`` where a living owner has it.
         """
 
     async def release(self, claim: Claim, *, ended: bool = False) -> None:

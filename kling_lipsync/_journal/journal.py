@@ -88,17 +88,18 @@ class SqliteJournal(Reader):
         finally:
             self._worker.close()
 
-    async def admit(self, key: str, settings: str) -> Admission:
+    async def admit(self, key: str, settings: str, video: str | None = None) -> Admission:
         """Claims the job, adding it if it is new; a claim lasts until ``release`` or ``aclose``.
 
-        ``settings`` is compared with what it was first given. Raises ``ClaimLost`` where the job is claimed already, by
-        this owner or by another one that lives.
+        ``settings`` is compared with what it was first given; ``video`` is the name under which its video's face
+        session would be kept. Raises ``ClaimLost`` where the job is claimed already, by this owner or by another one
+        that lives.
         """
         if key in self._claims:
             raise ClaimLost(f"job {key!r} is being run already: give each job a key of its own")
         store = self._opened()
         claim = self._claims[key] = Claim(_text(key), f"{store.owner.id}-{next(self._numbers)}")
-        admit = partial(writes.admit, key=key, owner=store.owner.id, owners=store.owners)
+        admit = partial(writes.admit, key=key, video=video, owner=store.owner.id, owners=store.owners)
         try:
             # A claim ends with its process anyway, and a new job without an event is none: no wait for the disk.
             found = await self._group.put(partial(admit, settings=_text(settings)), durable=False)
@@ -108,7 +109,13 @@ class SqliteJournal(Reader):
         except BaseException:
             del self._claims[key]
             raise
-        return Admission(claim=claim, events=found.events, changed=found.settings != settings, foreign=found.foreign)
+        return Admission(
+            claim=claim,
+            events=found.events,
+            changed=found.settings != settings,
+            foreign=found.foreign,
+            session=found.session,
+        )
 
     async def release(self, claim: Claim, *, ended: bool = False) -> None:
         """Gives the job back, so that any owner may admit it; a claim that has been given back already is ignored.

@@ -14,7 +14,7 @@ from attrs import frozen
 from ..abc import NoSlot
 from ..errors import BudgetExceeded, ClaimLost, InvalidJob, JournalError
 from ..events import Event, Outcome
-from ..models import Problem
+from ..models import FaceSession, Problem
 from . import queries
 from .codec import encode_event, encode_outcome, from_millionths, to_millionths
 from .owners import Owners
@@ -238,30 +238,36 @@ def _refuse_dear(connection: Connection, entry: Entry, increase: int) -> None:
         )
 
 
-@frozen
+@frozen(kw_only=True)
 class Admitted:
-    """A job as it was claimed: its first settings, its events, and whether they are of an earlier account."""
+    """A job as it was claimed: its first settings, its events, whether they are of an earlier account, and the face
+    session kept for its video.
+    """
 
     settings: str
     events: tuple[Event, ...] = ()
     foreign: bool = False
+    session: tuple[FaceSession, float] | None = None
 
 
-def admit(connection: Connection, key: str, settings: str, owner: str, owners: Owners) -> Admitted:
+def admit(
+    connection: Connection, key: str, settings: str, owner: str, owners: Owners, video: str | None = None
+) -> Admitted:
     """Claims the job for ``owner``; a new one is added. Raises ``ClaimLost`` where another living owner has it."""
     found = connection.execute("select settings, version, owner from jobs where key = ?", (key,)).fetchone()
+    session = None if video is None else queries.session(connection, video)
     if found is None:
         connection.execute("insert into jobs (key, settings, owner) values (?, ?, ?)", (key, settings, owner))
-        return Admitted(settings)
+        return Admitted(settings=settings, session=session)
     first, version, holder = found
     if holder not in (None, owner) and owners.alive(holder):
         raise ClaimLost(f"job {key!r} is being run by {owners.told(holder)}: leave it to that, or wait for its end")
     connection.execute("update jobs set owner = ? where key = ?", (owner, key))
     if not version:
-        return Admitted(first)
+        return Admitted(settings=first, session=session)
     events = queries.history(connection, key)
     since = connection.execute("select account_since from meta").fetchone()[0]
-    return Admitted(first, events, foreign=events[-1].seq <= since)
+    return Admitted(settings=first, events=events, foreign=events[-1].seq <= since, session=session)
 
 
 def release(connection: Connection, key: str, owner: str, ended: bool) -> None:

@@ -18,6 +18,7 @@ from ..models import Job
 from .admission import Place
 from .context import Context
 from .recorder import Ticket
+from .sessions import video_name
 from .settings_of import settings_of
 from .state import BEFORE_MONEY, JobState, Step
 
@@ -74,10 +75,10 @@ class Claims:
 
         There is no ticket where the batch is stopped meanwhile.
         """
-        settings = settings_of(job)
+        settings, video = settings_of(job), video_name(job.video)
         while job.key not in self._tickets:
             try:
-                admission = await self._context.journal.admit(job.key, settings)
+                admission = await self._context.journal.admit(job.key, settings, video)
             except ClaimLost as error:
                 logger.info("%s", error)
                 place.let_another_in()  # other jobs may be prepared while this one waits
@@ -85,6 +86,7 @@ class Claims:
                 if self._context.breaker.reason is not None:
                     return None, False
             else:
+                self._context.sessions.note(video, admission.session)
                 return await self._current(self._keep(admission, job.meta), admission), admission.changed
         row = await self._context.journal.row(job.key)
         return self._tickets[job.key], row is not None and row.settings != settings

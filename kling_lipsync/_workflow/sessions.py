@@ -15,8 +15,8 @@ from .flights import Flights
 LIFE = 23 * 3600.0
 """Seconds: older Kling documents promise 24 h, less a margin of one."""
 
-_RECENT = 256
-"""So many sessions are remembered from the moment Kling told them until they can surely be read from the journal."""
+_REMEMBERED = 256
+"""So many videos are remembered whose sessions were told or looked up lately."""
 
 Kept = tuple[FaceSession, float]
 """A session, and the Unix time it was made."""
@@ -72,17 +72,30 @@ class Sessions:
         self._group = group
         self._flights: Flights[tuple[FaceSession, float, bool]] = Flights(group)
         self._recent: OrderedDict[str, Kept] = OrderedDict()
+        self._absent: set[str] = set()
 
     def fresh(self, made_at: float) -> bool:
         """Whether a session made at that Unix time is surely alive still."""
         return self._clock.wall() - made_at < LIFE
+
+    def note(self, name: str, kept: Kept | None) -> None:
+        """What the journal kept for the video of that name a moment ago, as a job was admitted: one look is spared."""
+        if kept is not None:
+            self._remember(name, kept)
+        elif len(self._absent) < _REMEMBERED:
+            self._absent.add(name)
 
     async def kept(self, video: Video, not_before: float = 0.0) -> Kept | None:
         """The video's session from the journal and the Unix time it was made, where it is alive.
 
         One made at ``not_before`` or earlier does not count: Kling no longer knows it.
         """
-        return self._alive(await self._journal.session(video_name(video)), not_before)
+        name = video_name(video)
+        told = self._alive(self._recent.get(name), not_before)
+        if told is None and name not in self._absent:
+            told = self._alive(await self._journal.session(name), not_before)
+        self._absent.discard(name)  # it was noted for one look
+        return told
 
     def would_send(self, video: Video) -> bool:
         """Whether ``ask``, called now, would set off a call of its own rather than share another's."""
@@ -120,7 +133,7 @@ class Sessions:
         return kept if kept is not None and kept[1] > not_before and self.fresh(kept[1]) else None
 
     def _remember(self, name: str, kept: Kept) -> None:
-        self._recent[name] = kept
+        self._recent[name] = max(kept, self._recent.get(name, kept), key=lambda each: each[1])
         self._recent.move_to_end(name)
-        if len(self._recent) > _RECENT:
+        if len(self._recent) > _REMEMBERED:
             self._recent.popitem(last=False)
