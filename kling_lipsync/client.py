@@ -35,8 +35,6 @@ logger = logging.getLogger("kling_lipsync")
 T = TypeVar("T")
 
 LARGEST_PAGE = 500
-PIECE = 192 * 1024
-"""Bytes of a sound file that are read at a time."""
 
 
 def repeats(error: KlingError, call: Call[Any]) -> bool:
@@ -381,12 +379,6 @@ def sound_from(audio: Audio) -> protocol.Sound:
 
 def _sound_file(path: Path) -> protocol.SoundData:
     try:
-        return protocol.SoundData(path.stat().st_size, lambda: _pieces(path))
+        return protocol.SoundData(path.stat().st_size, lambda: path.open("rb"))
     except OSError as error:
         raise NotSent(f"the sound {path} cannot be read: {error.strerror or error}") from error
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while piece := file.read(PIECE):
-            yield piece
