@@ -14,7 +14,7 @@ import anyio
 import httpx
 
 from . import _protocol as protocol
-from ._protocol import Call, Credentials, OneStepOrder, Order
+from ._protocol import Call, Credentials, OneStepOrder, Order, TaskPage
 from ._transport import GcraPacer, HttpTransport, SystemClock, retry_delays, wait_before_retry
 from .abc import Clock, Pacer, Response, Transport
 from .errors import (
@@ -292,7 +292,12 @@ class KlingClient(_Connection):
 
     async def list_page(self, page: int = 1, size: int = LARGEST_PAGE) -> Sequence[Task]:
         """One page of the account's tasks: ``page`` 1 to 1000, ``size`` 1 to 500; newest first, as it seems."""
-        return [_told(task) for task in await self._call(protocol.list_tasks(self.gateway.dialect, page, size))]
+        return (await self.task_page(page, size)).tasks()
+
+    async def task_page(self, page: int = 1, size: int = LARGEST_PAGE) -> TaskPage:
+        """The page that ``list_page`` gives, each of its tasks read once it is asked for."""
+        found = await self._call(protocol.list_tasks(self.gateway.dialect, page, size))
+        return TaskPage(found.ids, lambda place: _told(found.task(place)))
 
     async def list_tasks(self) -> AsyncIterator[Task]:
         """All of the account's tasks, page by page. A task that starts meanwhile may shift another into view twice."""

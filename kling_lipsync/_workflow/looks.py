@@ -9,6 +9,7 @@ from contextlib import aclosing
 import anyio
 from attrs import define, field
 
+from .._protocol import TaskPage
 from .._tasks import task_group
 from ..client import KlingClient
 from ..errors import InvalidRequest, KlingError
@@ -89,10 +90,10 @@ class Looker:
             async with aclosing(self._pages.read(len(wanted))) as pages:
                 async for page in pages:
                     left -= 1
-                    gained = _take(page, wanted, sight) or len(page) < self._pages.size
+                    gained = _take(page, wanted, sight) or len(page.ids) < self._pages.size
                     if not (gained and left and _asks_for_a_page(wanted, sight)):
                         break
-                if not sight.tasks and len(page) == self._pages.size:
+                if not sight.tasks and len(page.ids) == self._pages.size:
                     await self._pages.note_strangers(page)
         except InvalidRequest as error:
             logger.warning("the list of tasks is refused at this look: %s", error)
@@ -130,14 +131,14 @@ def worth(running: int) -> float:
     return WORTH * running
 
 
-def _take(page: Sequence[Task], wanted: Mapping[str, float], sight: Sight) -> bool:
+def _take(page: TaskPage, wanted: Mapping[str, float], sight: Sight) -> bool:
     """Whether the page shows a task that was not seen yet."""
     before = len(sight.tasks)
-    for task in page:
-        sight.read += 1
-        if task.task_id in wanted:
-            sight.tasks[task.task_id] = task
-            sight.deepest = sight.read
+    for place, task_id in enumerate(page.ids):
+        if task_id in wanted:
+            sight.tasks[task_id] = page.task(place)
+            sight.deepest = sight.read + place + 1
+    sight.read += len(page.ids)
     return len(sight.tasks) > before
 
 
