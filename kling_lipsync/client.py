@@ -35,6 +35,7 @@ logger = logging.getLogger("kling_lipsync")
 T = TypeVar("T")
 
 LARGEST_PAGE = 500
+_ONCE = RetryPolicy(tries=1)
 
 
 def repeats(error: KlingError, call: Call[Any]) -> bool:
@@ -215,7 +216,7 @@ class _Connection:
     def without_repeats(self) -> Self:
         """The same client, sending each request once."""
         twin = copy.copy(self)
-        twin.retry = RetryPolicy(tries=1)
+        twin.retry = _ONCE
         return twin
 
     async def _call(self, call: Call[T]) -> T:

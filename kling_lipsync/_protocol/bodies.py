@@ -20,6 +20,8 @@ RAW_SLICE = 96 * 1024
 SMALL = 4 * 1024
 """What is shorter travels with the slice that follows: each slice is a write of its own."""
 
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+
 
 @frozen
 class SoundData:
@@ -96,7 +98,7 @@ class SoundBody:
 
 
 def _dumped(document: Mapping[str, Any]) -> str:
-    return json.dumps(document, allow_nan=False, separators=(",", ":"))
+    return _ENCODER.encode(document)
 
 
 def _encoded(sound: SoundData) -> Iterator[bytes]:

@@ -79,7 +79,8 @@ class Looker:
         try:
             if by_list and self.client.gateway.lists_tasks and len(wanted) > 1:
                 await self._read_pages(wanted, sight)
-            await self._ask_singly(_likely(wanted, sight), sight)
+            if likely := _likely(wanted, sight):
+                await self._ask_singly(likely, sight)
         except KlingError as error:
             sight.error = error
         return sight
