@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 
 import anyio
 import httpx
+from attrs import evolve
 
 from . import _protocol as protocol
 from ._protocol import Call, Credentials, OneStepOrder, Order, TaskPage
@@ -298,7 +299,7 @@ class KlingClient(_Connection):
     async def task_page(self, page: int = 1, size: int = LARGEST_PAGE) -> TaskPage:
         """The page that ``list_page`` gives, each of its tasks read once it is asked for."""
         found = await self._call(protocol.list_tasks(self.gateway.dialect, page, size))
-        return TaskPage(found.ids, lambda place: _told(found.task(place)))
+        return evolve(found, task=lambda place: _told(found.task(place)))
 
     async def list_tasks(self) -> AsyncIterator[Task]:
         """All of the account's tasks, page by page. A task that starts meanwhile may shift another into view twice."""

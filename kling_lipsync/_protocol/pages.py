@@ -11,10 +11,14 @@ from ..models import Task
 
 @frozen
 class TaskPage:
-    """The ``ids`` of a page's tasks in its order; ``task`` reads the one in a place, from 0, once it is asked for."""
+    """The ``ids`` of a page's tasks in its order; ``task`` reads the one in a place, from 0, once it is asked for.
+
+    ``runs`` reads no more of it than whether it says in a word that is known that it has not ended yet.
+    """
 
     ids: Sequence[str]
     task: Callable[[int], Task] = field(eq=False, repr=False)
+    runs: Callable[[int], bool] = field(eq=False, repr=False)
 
     def tasks(self) -> list[Task]:
         """All of them."""

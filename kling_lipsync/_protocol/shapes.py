@@ -109,7 +109,11 @@ def task_page(data: object) -> TaskPage:
     if not isinstance(data, list):
         raise Unreadable("the list of tasks is no list")
     ids = tuple(_task_id(_layers(item)) for item in data)
-    return TaskPage(ids, lambda place: task(data[place]))
+    return TaskPage(ids, task=lambda place: task(data[place]), runs=lambda place: _runs(data[place]))
+
+
+def _runs(item: object) -> bool:
+    return (_status_word(_layers(item)) or "").lower() in wire.RUNNING_WORDS
 
 
 def spoken_audio(data: object) -> SpokenAudio:

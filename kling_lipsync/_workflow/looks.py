@@ -38,13 +38,14 @@ MOST_FAILURES = 3
 
 @define
 class Sight:
-    """What a look showed: ``tasks`` as they stand now by their ids, and ``untold``, those asked for in vain.
+    """What a look showed: the ``tasks`` seen, by their ids, each as it ended or ``None`` where it runs on; and
+    ``untold``, those asked for in vain.
 
     ``error`` is why the look is not whole. ``read`` counts the entries of the list that were read, and ``deepest``
     those up to the last that was looked for.
     """
 
-    tasks: dict[str, Task] = field(factory=dict)
+    tasks: dict[str, Task | None] = field(factory=dict)
     untold: set[str] = field(factory=set)
     error: KlingError | None = None
     read: int = 0
@@ -117,7 +118,7 @@ class Looker:
     async def _ask(self, task_id: str, sight: Sight) -> bool:
         """Whether Kling has answered; a task that it does not know (yet) is an answer."""
         try:
-            sight.tasks[task_id] = await self.client.get_task(task_id)
+            sight.tasks[task_id] = _if_ended(await self.client.get_task(task_id))
         except KlingError as error:
             sight.untold.add(task_id)
             if not isinstance(error, InvalidRequest):
@@ -137,10 +138,14 @@ def _take(page: TaskPage, wanted: Mapping[str, float], sight: Sight) -> bool:
     before = len(sight.tasks)
     for place, task_id in enumerate(page.ids):
         if task_id in wanted:
-            sight.tasks[task_id] = page.task(place)
+            sight.tasks[task_id] = None if page.runs(place) else _if_ended(page.task(place))
             sight.deepest = sight.read + place + 1
     sight.read += len(page.ids)
     return len(sight.tasks) > before
+
+
+def _if_ended(task: Task) -> Task | None:
+    return task if task.status.ended else None
 
 
 def _lacking(wanted: Mapping[str, float], sight: Sight) -> list[str]:

@@ -65,3 +65,23 @@ async def test_an_unknown_status_is_told_of_the_task_that_is_read(caplog: pytest
     assert [record.getMessage() for record in caplog.records] == [
         "task 2 has the unknown status 'queued_for_review', taken as still running"
     ]
+
+
+@pytest.mark.parametrize(
+    ("item", "runs"),
+    [
+        (RUNNING, True),
+        ({"task_id": "1", "task_status": "Submitted"}, True),
+        ({"task_id": "1", "status": "IN_PROGRESS", "data": ENDED}, True),
+        (ENDED, False),
+        ({"task_id": "1", "task_status": "failed"}, False),
+        (REVIEWED, False),
+        ({"task_id": "1"}, False),
+        ({"task_id": "1", "task_status": {"is": "processing"}}, False),
+    ],
+)
+async def test_only_a_known_word_says_that_a_task_runs(item: Any, runs: bool) -> None:
+    """What is in any other state has to be read whole, if only to be warned of."""
+    page = await client_of(item).task_page()
+    assert page.runs(0) is runs
+    assert not (runs and page.task(0).status.ended)

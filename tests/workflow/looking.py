@@ -79,7 +79,8 @@ class Tasks:
         elif self.order == "shuffled":
             tasks.sort(key=lambda task: hashlib.sha256(task.task_id.encode()).digest())
         page = [self._shown(task) for task in tasks[(number - 1) * size : number * size]]
-        return TaskPage([task.task_id for task in page], page.__getitem__)
+        ids = [task.task_id for task in page]
+        return TaskPage(ids, task=page.__getitem__, runs=lambda place: not page[place].status.ended)
 
     async def get_task(self, task_id: str) -> Task:
         self.singles.append((self.clock.monotonic(), task_id))
