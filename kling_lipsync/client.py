@@ -12,9 +12,10 @@ from typing import Any, Self, TypeVar
 
 import anyio
 import httpx
+from attrs import evolve
 
 from . import _protocol as protocol
-from ._protocol import Call, Credentials, OneStepOrder, Order
+from ._protocol import Call, Credentials, OneStepOrder, Order, TaskPage
 from ._transport import GcraPacer, HttpTransport, SystemClock, retry_delays, wait_before_retry
 from .abc import Clock, Pacer, Response, Transport
 from .errors import (
@@ -35,8 +36,7 @@ logger = logging.getLogger("kling_lipsync")
 T = TypeVar("T")
 
 LARGEST_PAGE = 500
-PIECE = 192 * 1024
-"""Bytes of a sound file that are read at a time."""
+_ONCE = RetryPolicy(tries=1)
 
 
 def repeats(error: KlingError, call: Call[Any]) -> bool:
@@ -217,7 +217,7 @@ class _Connection:
     def without_repeats(self) -> Self:
         """The same client, sending each request once."""
         twin = copy.copy(self)
-        twin.retry = RetryPolicy(tries=1)
+        twin.retry = _ONCE
         return twin
 
     async def _call(self, call: Call[T]) -> T:
@@ -294,7 +294,12 @@ class KlingClient(_Connection):
 
     async def list_page(self, page: int = 1, size: int = LARGEST_PAGE) -> Sequence[Task]:
         """One page of the account's tasks: ``page`` 1 to 1000, ``size`` 1 to 500; newest first, as it seems."""
-        return [_told(task) for task in await self._call(protocol.list_tasks(self.gateway.dialect, page, size))]
+        return (await self.task_page(page, size)).tasks()
+
+    async def task_page(self, page: int = 1, size: int = LARGEST_PAGE) -> TaskPage:
+        """The page that ``list_page`` gives, each of its tasks read once it is asked for."""
+        found = await self._call(protocol.list_tasks(self.gateway.dialect, page, size))
+        return evolve(found, task=lambda place: _told(found.task(place)))
 
     async def list_tasks(self) -> AsyncIterator[Task]:
         """All of the account's tasks, page by page. A task that starts meanwhile may shift another into view twice."""
@@ -381,12 +386,6 @@ def sound_from(audio: Audio) -> protocol.Sound:
 
 def _sound_file(path: Path) -> protocol.SoundData:
     try:
-        return protocol.SoundData(path.stat().st_size, lambda: _pieces(path))
+        return protocol.SoundData(path.stat().st_size, lambda: path.open("rb"))
     except OSError as error:
         raise NotSent(f"the sound {path} cannot be read: {error.strerror or error}") from error
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while piece := file.read(PIECE):
-            yield piece

@@ -20,6 +20,7 @@ from .endpoints import (
 from .failures import STALE_TOKEN_CODES, no_such_resource
 from .headers import server_time
 from .orders import AudioId, OneStepOrder, Order, Sound, SoundUrl
+from .pages import TaskPage
 from .shapes import unknown_status
 from .tokens import AccessKey, ApiKey, Credentials, make_credentials
 
@@ -39,6 +40,7 @@ __all__ = [
     "SoundBody",
     "SoundData",
     "SoundUrl",
+    "TaskPage",
     "account_costs",
     "create_one_step",
     "create_task",

@@ -7,7 +7,8 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from io import BytesIO
+from typing import Any, BinaryIO
 
 from attrs import field, frozen
 
@@ -19,21 +20,23 @@ RAW_SLICE = 96 * 1024
 SMALL = 4 * 1024
 """What is shorter travels with the slice that follows: each slice is a write of its own."""
 
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+
 
 @frozen
 class SoundData:
     """A sound that travels inside the request.
 
-    ``size`` is its length in bytes; ``open`` begins to read it, in pieces of any size, and may be called again.
+    ``size`` is its length in bytes; ``open`` opens it to be read from its beginning, and may be called again.
     """
 
     size: int
-    open: Callable[[], Iterator[bytes]] = field(repr=False)
+    open: Callable[[], BinaryIO] = field(repr=False)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> SoundData:
         """A sound held in memory."""
-        return cls(len(data), lambda: (data[at : at + RAW_SLICE] for at in range(0, len(data), RAW_SLICE)))
+        return cls(len(data), lambda: BytesIO(data))
 
 
 @frozen
@@ -95,23 +98,18 @@ class SoundBody:
 
 
 def _dumped(document: Mapping[str, Any]) -> str:
-    return json.dumps(document, allow_nan=False, separators=(",", ":"))
+    return _ENCODER.encode(document)
 
 
 def _encoded(sound: SoundData) -> Iterator[bytes]:
-    pending, seen = bytearray(), 0
-    for piece in sound.open():
-        seen += len(piece)
-        if seen > sound.size:
+    with sound.open() as file:
+        for left in range(sound.size, 0, -RAW_SLICE):
+            piece = file.read(RAW_SLICE)
+            if len(piece) != min(left, RAW_SLICE):
+                raise _changed(sound)
+            yield b64encode(piece)
+        if file.read(1):
             raise _changed(sound)
-        pending += piece
-        while len(pending) >= RAW_SLICE:
-            yield b64encode(pending[:RAW_SLICE])
-            del pending[:RAW_SLICE]
-    if seen != sound.size:
-        raise _changed(sound)
-    if pending:
-        yield b64encode(pending)
 
 
 def _changed(sound: SoundData) -> OSError:

@@ -19,6 +19,7 @@ from . import shapes, wire
 from .bodies import JsonBody, SoundBody, SoundData
 from .dialects import Dialect
 from .orders import AudioId, OneStepOrder, Order, SoundUrl
+from .pages import TaskPage
 
 T = TypeVar("T")
 
@@ -107,10 +108,10 @@ def get_task_elsewhere(dialect: Dialect, task_id: str) -> tuple[Call[Task], ...]
     return tuple(_query(path, task_id) for path in dialect.other_tasks)
 
 
-def list_tasks(dialect: Dialect, page: int = FIRST_PAGE, size: int = LARGEST_PAGE) -> Call[tuple[Task, ...]]:
+def list_tasks(dialect: Dialect, page: int = FIRST_PAGE, size: int = LARGEST_PAGE) -> Call[TaskPage]:
     """Asks for a page of the account's tasks: ``page`` 1 to 1000, ``size`` 1 to 500; the order is not documented."""
     query = {wire.PAGE_NUM: str(page), wire.PAGE_SIZE: str(size)}
-    return Call(name="list", method="GET", path=dialect.tasks, query=query, read=shapes.tasks)
+    return Call(name="list", method="GET", path=dialect.tasks, query=query, read=shapes.task_page)
 
 
 def speak(dialect: Dialect, speech: Speech) -> Call[SpokenAudio]:

@@ -6,7 +6,7 @@ Unknown fields stay in ``raw``, missing optional ones are ``None``, and a lack o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import evolve
@@ -14,6 +14,7 @@ from attrs import evolve
 from ..models import Face, FaceSession, Interval, ResourcePack, SpokenAudio, Task, TaskStatus
 from . import wire
 from .cleaning import one_line
+from .pages import TaskPage
 from .values import (
     Unreadable,
     first,
@@ -28,8 +29,11 @@ from .values import (
     whole_ms,
 )
 
-Layers = tuple[Mapping[str, Any], ...]
+Layers = Sequence[Mapping[str, Any]]
 DEEPEST = 4
+
+_TASK_ID = (wire.TASK_ID,)
+_EXTERNAL_TASK_ID = (wire.EXTERNAL_TASK_ID,)
 
 
 def face_session(data: object) -> FaceSession:
@@ -62,9 +66,7 @@ def _face(item: object) -> Face:
 def task(data: object) -> Task:
     """A task as Kling, a relay that wraps Kling's answer, or a video object tells it."""
     layers = _layers(data)
-    task_id = first(layers, (wire.TASK_ID,), text) or _video_object_id(layers)
-    if task_id is None:
-        raise _lacks(wire.TASK_ID, data)
+    task_id = _task_id(layers)
     video = _first_of(layers, wire.VIDEOS)
     return Task(
         task_id=task_id,
@@ -86,7 +88,7 @@ def task(data: object) -> Task:
 def told_task(data: object) -> Task:
     """The task of a callback: as ``task``, or in Kling's newer body, where the task's id is just ``id``."""
     layers = _layers(data)
-    if first(layers, (wire.TASK_ID,), text) is not None or not {wire.ID, wire.STATUS[0]} <= layers[0].keys():
+    if first(layers, _TASK_ID, text) is not None or not {wire.ID, wire.STATUS[0]} <= layers[0].keys():
         return task(data)
     return evolve(task({**layers[0], wire.TASK_ID: layers[0][wire.ID]}), raw=layers[0])
 
@@ -99,14 +101,19 @@ def unknown_status(raw: Mapping[str, Any]) -> str | None:
     return None if word is None or word.lower() in wire.STATUS_WORDS else one_line(word, 50)
 
 
-def tasks(data: object) -> tuple[Task, ...]:
+def task_page(data: object) -> TaskPage:
     """A page of tasks.
 
     One item that is no task spoils the page: it could be the very task that is looked for.
     """
     if not isinstance(data, list):
         raise Unreadable("the list of tasks is no list")
-    return tuple(task(item) for item in data)
+    ids = tuple(_task_id(_layers(item)) for item in data)
+    return TaskPage(ids, task=lambda place: task(data[place]), runs=lambda place: _runs(data[place]))
+
+
+def _runs(item: object) -> bool:
+    return (_status_word(_layers(item)) or "").lower() in wire.RUNNING_WORDS
 
 
 def spoken_audio(data: object) -> SpokenAudio:
@@ -157,17 +164,34 @@ def _layers(data: object) -> Layers:
     """The object and those that relays keep inside it, outermost first."""
     if not isinstance(data, dict):
         raise Unreadable("its data is no object")
+    if wire.DATA not in data and wire.METADATA not in data:
+        return (data,)
     layers = [data]
     while len(layers) < DEEPEST and isinstance(inner := layers[-1].get(wire.DATA), dict):
         layers.append(inner)
-    return (*layers, mapping(data.get(wire.METADATA))) if wire.METADATA in data else tuple(layers)
+    return (*layers, mapping(data.get(wire.METADATA)))
+
+
+def _inside(layers: Layers, name: str) -> Layers:
+    """The objects that the layers have under ``name``."""
+    return [found for layer in layers if isinstance(found := layer.get(name), dict)]
 
 
 def _first_of(layers: Layers, name: str) -> Mapping[str, Any]:
     """The first object in the list ``name`` of a result; a result may be missing, ``{}`` or ``[]`` before success."""
-    lists = (mapping(layer.get(wire.TASK_RESULT)).get(name) for layer in layers)
-    items = (item for found in lists if isinstance(found, list) for item in found)
-    return next((item for item in items if isinstance(item, dict)), {})
+    for result in _inside(layers, wire.TASK_RESULT):
+        found = result.get(name)
+        for item in found if isinstance(found, list) else ():
+            if isinstance(item, dict):
+                return item
+    return {}
+
+
+def _task_id(layers: Layers) -> str:
+    found = first(layers, _TASK_ID, text) or _video_object_id(layers)
+    if found is None:
+        raise _lacks(wire.TASK_ID, layers[0])
+    return found
 
 
 def _status_word(layers: Layers) -> str | None:
@@ -175,12 +199,11 @@ def _status_word(layers: Layers) -> str | None:
 
 
 def _external_task_id(layers: Layers) -> str | None:
-    inside = tuple(mapping(layer.get(wire.TASK_INFO)) for layer in layers)
-    return first((*inside, *layers), (wire.EXTERNAL_TASK_ID,), text)
+    return first((*_inside(layers, wire.TASK_INFO), *layers), _EXTERNAL_TASK_ID, text)
 
 
 def _error_message(layers: Layers) -> str:
-    return first([mapping(layer.get(wire.ERROR)) for layer in layers], wire.MESSAGES, sentence) or ""
+    return first(_inside(layers, wire.ERROR), wire.MESSAGES, sentence) or ""
 
 
 def _video_object_id(layers: Layers) -> str | None:

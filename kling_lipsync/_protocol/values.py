@@ -46,9 +46,9 @@ def first(layers: Sequence[Mapping[str, Any]], names: Sequence[str], read: Calla
 
 def text(value: object) -> str | None:
     """A text that is not empty; ids come as numbers, too."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return encodable(value).strip() or None if isinstance(value, str) else None
+    if isinstance(value, str):
+        return encodable(value).strip() or None
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def link(value: object) -> str | None:

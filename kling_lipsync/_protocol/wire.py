@@ -99,6 +99,8 @@ STATUS_WORDS: Mapping[str, TaskStatus] = {
 }
 """Words for a task's state, in lower case; any other word means that it still runs."""
 
+RUNNING_WORDS = frozenset(word for word, status in STATUS_WORDS.items() if not status.ended)
+
 # Answers: resource packs.
 PACKS = "resource_pack_subscribe_infos"
 PACK_NAME = "resource_pack_name"

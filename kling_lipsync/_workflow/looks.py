@@ -9,6 +9,7 @@ from contextlib import aclosing
 import anyio
 from attrs import define, field
 
+from .._protocol import TaskPage
 from .._tasks import task_group
 from ..client import KlingClient
 from ..errors import InvalidRequest, KlingError
@@ -37,13 +38,14 @@ MOST_FAILURES = 3
 
 @define
 class Sight:
-    """What a look showed: ``tasks`` as they stand now by their ids, and ``untold``, those asked for in vain.
+    """What a look showed: the ``tasks`` seen, by their ids, each as it ended or ``None`` where it runs on; and
+    ``untold``, those asked for in vain.
 
     ``error`` is why the look is not whole. ``read`` counts the entries of the list that were read, and ``deepest``
     those up to the last that was looked for.
     """
 
-    tasks: dict[str, Task] = field(factory=dict)
+    tasks: dict[str, Task | None] = field(factory=dict)
     untold: set[str] = field(factory=set)
     error: KlingError | None = None
     read: int = 0
@@ -78,7 +80,8 @@ class Looker:
         try:
             if by_list and self.client.gateway.lists_tasks and len(wanted) > 1:
                 await self._read_pages(wanted, sight)
-            await self._ask_singly(_likely(wanted, sight), sight)
+            if likely := _likely(wanted, sight):
+                await self._ask_singly(likely, sight)
         except KlingError as error:
             sight.error = error
         return sight
@@ -89,10 +92,10 @@ class Looker:
             async with aclosing(self._pages.read(len(wanted))) as pages:
                 async for page in pages:
                     left -= 1
-                    gained = _take(page, wanted, sight) or len(page) < self._pages.size
+                    gained = _take(page, wanted, sight) or len(page.ids) < self._pages.size
                     if not (gained and left and _asks_for_a_page(wanted, sight)):
                         break
-                if not sight.tasks and len(page) == self._pages.size:
+                if not sight.tasks and len(page.ids) == self._pages.size:
                     await self._pages.note_strangers(page)
         except InvalidRequest as error:
             logger.warning("the list of tasks is refused at this look: %s", error)
@@ -115,7 +118,7 @@ class Looker:
     async def _ask(self, task_id: str, sight: Sight) -> bool:
         """Whether Kling has answered; a task that it does not know (yet) is an answer."""
         try:
-            sight.tasks[task_id] = await self.client.get_task(task_id)
+            sight.tasks[task_id] = _if_ended(await self.client.get_task(task_id))
         except KlingError as error:
             sight.untold.add(task_id)
             if not isinstance(error, InvalidRequest):
@@ -130,15 +133,19 @@ def worth(running: int) -> float:
     return WORTH * running
 
 
-def _take(page: Sequence[Task], wanted: Mapping[str, float], sight: Sight) -> bool:
+def _take(page: TaskPage, wanted: Mapping[str, float], sight: Sight) -> bool:
     """Whether the page shows a task that was not seen yet."""
     before = len(sight.tasks)
-    for task in page:
-        sight.read += 1
-        if task.task_id in wanted:
-            sight.tasks[task.task_id] = task
-            sight.deepest = sight.read
+    for place, task_id in enumerate(page.ids):
+        if task_id in wanted:
+            sight.tasks[task_id] = None if page.runs(place) else _if_ended(page.task(place))
+            sight.deepest = sight.read + place + 1
+    sight.read += len(page.ids)
     return len(sight.tasks) > before
+
+
+def _if_ended(task: Task) -> Task | None:
+    return task if task.status.ended else None
 
 
 def _lacking(wanted: Mapping[str, float], sight: Sight) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 from attrs import define
 
+from .._protocol import TaskPage
 from ..client import KlingClient
 from ..models import Task
 
@@ -27,7 +28,7 @@ class Pages:
     size: int = SMALLEST_PAGE
     end: int | None = None
 
-    def read(self, wanted: int) -> AsyncGenerator[Sequence[Task], None]:
+    def read(self, wanted: int) -> AsyncGenerator[TaskPage, None]:
         """The pages, those first where new tasks are likeliest, each with room for all that are ``wanted``.
 
         Close it when enough is read. Raises what the list raises.
@@ -35,13 +36,13 @@ class Pages:
         self.size = max(self.size, min(LARGEST_PAGE, wanted))
         return self._from_the_front() if self.end is None else self._from_the_end(self.end)
 
-    async def note_strangers(self, page: Sequence[Task]) -> None:
+    async def note_strangers(self, page: TaskPage) -> None:
         """None of the tasks looked for was on ``page``, a full one: learns whether the list has its new ones at its
         end.
         """
         if self.end is not None:
             self.end = None
-        elif runs_upwards(page):
+        elif runs_upwards(page.tasks()):
             self.size = LARGEST_PAGE
             self.end = await self._find_end()
 
@@ -53,22 +54,22 @@ class Pages:
             enough = 2 * self.size if lacks else deepest * 5 // 4
             self.size = min(LARGEST_PAGE, max(SMALLEST_PAGE, enough))
 
-    async def _page(self, number: int) -> Sequence[Task]:
-        return await self.client.list_page(number, self.size)
+    async def _page(self, number: int) -> TaskPage:
+        return await self.client.task_page(number, self.size)
 
-    async def _from_the_front(self) -> AsyncGenerator[Sequence[Task], None]:
+    async def _from_the_front(self) -> AsyncGenerator[TaskPage, None]:
         for number in range(1, LAST_PAGE + 1):
             page = await self._page(number)
             yield page
-            if len(page) < self.size:
+            if len(page.ids) < self.size:
                 return
 
-    async def _from_the_end(self, end: int) -> AsyncGenerator[Sequence[Task], None]:
+    async def _from_the_end(self, end: int) -> AsyncGenerator[TaskPage, None]:
         for number in range(end, LAST_PAGE + 1):
             page = await self._page(number)
-            self.end = number if page else max(1, number - 1)
+            self.end = number if page.ids else max(1, number - 1)
             yield page
-            if len(page) < self.size:
+            if len(page.ids) < self.size:
                 break
         for number in range(end - 1, 0, -1):
             yield await self._page(number)
@@ -76,12 +77,12 @@ class Pages:
     async def _find_end(self) -> int:
         """The last page that is not empty, by halving."""
         some, none = 1, 2
-        while none <= LAST_PAGE and await self._page(none):
+        while none <= LAST_PAGE and (await self._page(none)).ids:
             some, none = none, 2 * none
         none = min(none, LAST_PAGE + 1)
         while none - some > 1:
             middle = (some + none) // 2
-            some, none = (middle, none) if await self._page(middle) else (some, middle)
+            some, none = (middle, none) if (await self._page(middle)).ids else (some, middle)
         return some
 
 

@@ -137,7 +137,7 @@ class Watcher:
         self._note(None if sight.tasks else sight.error)
         async with task_group() as group:
             for task_id, task in sight.tasks.items():
-                if task.status.ended:
+                if task is not None:
                     group.start_soon(self._take, wanted[task_id][0], task)
         for task_id in sight.tasks.keys() | sight.untold:
             wanted[task_id][0].seen = begun

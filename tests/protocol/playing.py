@@ -15,6 +15,7 @@ from kling_lipsync._protocol import (
     OneStepOrder,
     Order,
     SoundUrl,
+    TaskPage,
     account_costs,
     create_one_step,
     create_task,
@@ -85,7 +86,9 @@ def one_step(gateway: Gateway) -> Call[Any]:
 
 def plain(value: object) -> Any:
     """A model as the samples write it: without what is ``None``, and without ``raw``."""
-    if isinstance(value, tuple):
+    if isinstance(value, TaskPage):
+        return plain(value.tasks())
+    if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]
     if isinstance(value, Enum):
         return value.value

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
-from collections.abc import Iterator
+from io import BytesIO
 
 import pytest
 from hypothesis import given, settings
@@ -11,24 +11,37 @@ from hypothesis import strategies as st
 from kling_lipsync._protocol import Dialect, JsonBody, Order, SoundBody, SoundData, create_task
 from kling_lipsync.models import Plan
 
+SLICE = 96 * 1024
 
-def in_pieces(data: bytes, size: int) -> SoundData:
-    """A sound that is read ``size`` bytes at a time."""
-    return SoundData(len(data), lambda: (data[at : at + size] for at in range(0, len(data), size)))
+
+class Sound(BytesIO):
+    """A sound that tells how much of it has been read."""
+
+    read_so_far = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        piece = super().read(size)
+        self.read_so_far += len(piece)
+        return piece
+
+
+class Wavering(BytesIO):
+    """A file that ends early for a moment, while it is written anew."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(size if self.tell() else 10)
 
 
 @settings(max_examples=40, deadline=None)
 @given(
     size=st.integers(0, 300_000) | st.integers(98_300, 98_310),
-    piece=st.integers(1000, 400_000) | st.integers(98_303, 98_305),
     tricky=st.text() | st.just('""'),
 )
-def test_sound_body_is_the_json_it_stands_for(size: int, piece: int, tricky: str) -> None:
+def test_sound_body_is_the_json_it_stands_for(size: int, tricky: str) -> None:
     """The slices join up to one JSON document of exactly the length that was said, with the sound in raw base64."""
     data = bytes(at * 31 % 251 for at in range(size))
-    order = Order(
-        session_id=tricky, face_id=tricky, sound=in_pieces(data, piece), plan=Plan(0, 2000, 0), external_task_id=tricky
-    )
+    sound = SoundData.from_bytes(data)
+    order = Order(session_id=tricky, face_id=tricky, sound=sound, plan=Plan(0, 2000, 0), external_task_id=tricky)
     body = create_task(Dialect(), order).body
     assert body is not None
     slices = list(body.slices())
@@ -42,19 +55,18 @@ def test_sound_body_is_the_json_it_stands_for(size: int, piece: int, tricky: str
 
 def test_sound_is_read_as_it_is_sent() -> None:
     """No more of the sound is read than the slices handed over need, and one slice ahead."""
-    read = 0
-
-    def pieces() -> Iterator[bytes]:
-        nonlocal read
-        for _ in range(100):
-            read += 96 * 1024
-            yield bytes(96 * 1024)
-
-    body = SoundBody.of({"sound_file": ""}, SoundData(100 * 96 * 1024, pieces))
-    slices = body.slices()
-    assert read == 0
+    sound = Sound(bytes(100 * SLICE))
+    slices = SoundBody.of({"sound_file": ""}, SoundData(100 * SLICE, lambda: sound)).slices()
+    assert sound.read_so_far == 0
     next(slices)
-    assert read == 2 * 96 * 1024
+    assert sound.read_so_far == 2 * SLICE
+
+
+def test_a_sound_is_closed_once_it_is_sent() -> None:
+    """Files do not stay open."""
+    sound = Sound(bytes(SLICE))
+    list(SoundBody.of({"sound_file": ""}, SoundData(SLICE, lambda: sound)).slices())
+    assert sound.closed
 
 
 def test_second_send_starts_over() -> None:
@@ -65,10 +77,22 @@ def test_second_send_starts_over() -> None:
     assert b"".join(body.slices()) == b"".join(body.slices())
 
 
-@pytest.mark.parametrize(("said", "there"), [(9, 10), (11, 10), (400_000, 399_999), (399_999, 400_000)])
+@pytest.mark.parametrize(
+    ("said", "there"), [(9, 10), (11, 10), (400_000, 399_999), (399_999, 400_000), (SLICE, SLICE + 1)]
+)
 def test_sound_of_another_length_is_never_sent_whole(said: int, there: int) -> None:
     """A file that changed while it was sent ends the request before its last slice."""
-    body = SoundBody.of({"sound_file": ""}, SoundData(said, lambda: iter([bytes(there)])))
+    body = SoundBody.of({"sound_file": ""}, SoundData(said, lambda: BytesIO(bytes(there))))
+    assert_broken(body)
+
+
+def test_sound_that_has_a_gap_in_its_middle_is_never_sent_whole() -> None:
+    """As many bytes as were said, some of them read too early, would be another sound."""
+    assert_broken(SoundBody.of({"sound_file": ""}, SoundData(200, lambda: Wavering(bytes(200)))))
+
+
+def assert_broken(body: SoundBody) -> None:
+    """The slices end in an error, before the body is whole."""
     handed_over: list[bytes] = []
     with pytest.raises(OSError, match="changed while it was sent"):
         handed_over.extend(body.slices())

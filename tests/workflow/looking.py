@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
 import anyio
 from attrs import define, evolve, field
 
+from kling_lipsync._protocol import TaskPage
 from kling_lipsync._workflow.recorder import Recorder, Ticket
 from kling_lipsync._workflow.state import JobState, Step
 from kling_lipsync._workflow.watcher import Watcher
@@ -67,7 +68,7 @@ class Tasks:
         self.tasks[task_id] = Running(task_id=task_id, created=created, ends=created + seconds)
         return task_id
 
-    async def list_page(self, number: int, size: int) -> Sequence[Task]:
+    async def task_page(self, number: int, size: int) -> TaskPage:
         self.pages.append(self.clock.monotonic())
         await anyio.lowlevel.checkpoint()
         if (error := self.failing("list")) is not None:
@@ -77,7 +78,9 @@ class Tasks:
             tasks.reverse()
         elif self.order == "shuffled":
             tasks.sort(key=lambda task: hashlib.sha256(task.task_id.encode()).digest())
-        return [self._shown(task) for task in tasks[(number - 1) * size : number * size]]
+        page = [self._shown(task) for task in tasks[(number - 1) * size : number * size]]
+        ids = [task.task_id for task in page]
+        return TaskPage(ids, task=page.__getitem__, runs=lambda place: not page[place].status.ended)
 
     async def get_task(self, task_id: str) -> Task:
         self.singles.append((self.clock.monotonic(), task_id))

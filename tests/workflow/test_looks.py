@@ -90,6 +90,16 @@ async def test_further_pages_are_read_only_while_it_pays() -> None:
     assert len(sight.tasks) == 490
 
 
+@pytest.mark.parametrize("lists", [True, False])
+async def test_a_look_tells_how_tasks_ended_and_of_the_others_that_they_run(lists: bool) -> None:
+    """Of a task that runs on there is nothing more to know."""
+    it = tasks(4, lists=lists)
+    ended = it.add(1.0, ago=2.0)
+    shown = (await look(it, newest(it, 5))).tasks
+    assert [task_id for task_id, task in shown.items() if task is not None] == [ended]
+    assert shown.keys() == it.tasks.keys()
+
+
 async def test_few_that_lack_are_asked_for_one_by_one() -> None:
     """Two stragglers deep in the list cost a request each rather than page after page."""
     it = tasks(3000)
