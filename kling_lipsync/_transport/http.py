@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from pathlib import Path
 
 import httpx
@@ -12,14 +11,13 @@ from ..policies import Timeouts
 from .failures import UnreadableAnswer, failure, place_of
 from .incoming import read_answer
 from .links import LARGEST, LinkOpener
-from .outgoing import Outgoing, api_request
+from .outgoing import Outgoing
 from .patience import Patience
 from .postponed import postponed
+from .ways import ClientWay, Way
 
 _WHOLE_ANSWER = 2
 """An answer may take this many times its read time-out as a whole."""
-_NO_AUTH = httpx.Auth()
-"""Unlike ``None``, it does not turn a name and password in the URL into a header either."""
 
 
 class HttpTransport:
@@ -38,7 +36,8 @@ class HttpTransport:
         connections: int | None = None,
     ) -> None:
         self._owned = http is None
-        self._client = httpx.AsyncClient(transport=http) if isinstance(http, httpx.AsyncBaseTransport) else http
+        client = httpx.AsyncClient(transport=http) if isinstance(http, httpx.AsyncBaseTransport) else http
+        self._way: Way | None = ClientWay(client) if client else None
         self._timeouts = timeouts
         self._connections = connections
 
@@ -87,29 +86,27 @@ class HttpTransport:
 
     async def aclose(self) -> None:
         """Closes the connections that are this transport's own; it opens new ones if it is used again."""
-        if self._owned and self._client is not None:
-            client, self._client = self._client, None
-            await client.aclose()
+        if self._owned and self._way is not None:
+            way, self._way = self._way, None
+            await way.client.aclose()
 
     async def _exchange(self, request: Request, outgoing: Outgoing, patience: Patience) -> Response:
-        client = self._opened()
-        wired = api_request(client, request, outgoing, self._timeout(request.read_timeout))
-        response = await client.send(wired, stream=True, auth=_NO_AUTH, follow_redirects=False)
-        async with aclosing(response):
+        timeout = self._timeout(request.read_timeout)
+        async with self._opened().answered(request, outgoing, timeout) as answer:
             patience.start()
-            body = await read_answer(response, request.largest_answer)
-        return Response(status=response.status_code, headers=dict(response.headers.items()), body=body)
+            body = await read_answer(answer, request.largest_answer)
+        return Response(status=answer.status, headers=answer.headers, body=body)
 
     def _opener(self, read: float) -> LinkOpener:
-        return LinkOpener(client=self._opened(), timeout=self._timeout(read))
+        return LinkOpener(client=self._opened().client, timeout=self._timeout(read))
 
-    def _opened(self) -> httpx.AsyncClient:
-        if self._client is None:
+    def _opened(self) -> Way:
+        if self._way is None:
             with postponed("trio"):  # httpcore2 imports it wherever it is installed: 100 ms for nothing on asyncio
-                from .pool import default_client  # 30 ms that a caller with a client of its own is spared
+                from .straight import own_way  # 30 ms that a caller with a client of its own is spared
 
-            self._client = default_client(self._connections)
-        return self._client
+            self._way = own_way(self._connections)
+        return self._way
 
     def _timeout(self, read: float) -> httpx.Timeout:
         """Waits for a free connection are no failure: whoever admits requests has counted them."""

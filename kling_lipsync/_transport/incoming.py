@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Protocol
 
 import httpx
+from attrs import frozen
 
 from .failures import UnreadableAnswer
 
 _GZIP = 16 + zlib.MAX_WBITS
+
+
+@frozen(kw_only=True)
+class Answer:
+    """An answer whose body is still to come; ``pieces`` are as they are on the wire, header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    pieces: AsyncIterator[bytes]
 
 
 async def raw_pieces(response: httpx.Response) -> AsyncGenerator[bytes, None]:
@@ -25,15 +34,14 @@ async def raw_pieces(response: httpx.Response) -> AsyncGenerator[bytes, None]:
             await close()
 
 
-async def read_answer(response: httpx.Response, largest: int) -> bytes:
+async def read_answer(coming: Answer, largest: int) -> bytes:
     """The decoded body of at most ``largest`` bytes; raises ``UnreadableAnswer`` where it is larger or broken."""
-    decoder = _decoder(response.headers.get("Content-Encoding", ""))
+    decoder = _decoder(coming.headers.get("content-encoding", ""))
     answer = bytearray()
-    async with aclosing(raw_pieces(response)) as pieces:
-        async for piece in pieces:
-            answer += decoder.decode(piece, largest + 1 - len(answer))
-            if len(answer) > largest:
-                raise UnreadableAnswer(f"it is larger than {largest} bytes")
+    async for piece in coming.pieces:
+        answer += decoder.decode(piece, largest + 1 - len(answer))
+        if len(answer) > largest:
+            raise UnreadableAnswer(f"it is larger than {largest} bytes")
     decoder.finish()
     return bytes(answer)
 

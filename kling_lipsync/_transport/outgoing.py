@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 
 import httpx
 
 from ..abc import Body, Request
 from .failures import Unsendable, reason_of
+
+RawHeader = tuple[bytes, bytes]
+_OURS = frozenset({b"authorization"})
 
 
 class Outgoing(httpx.AsyncByteStream):
@@ -88,9 +91,23 @@ def api_request(
     url = httpx.URL(request.url)
     if client.params:
         url = url.copy_with(params=client.params.merge(url.params))
-    own = {"Accept-Encoding": "gzip", **_length_and_type(request), **_checked(request.headers)}
-    headers = _joined(client.headers, own)
+    headers = httpx.Headers(api_headers(client.headers.raw, request))
     return _assembled(request.method, url, headers, outgoing, timeout, client.cookies)
+
+
+def api_headers(theirs: Iterable[RawHeader], request: Request, host: bytes | None = None) -> list[RawHeader]:
+    """Their headers but for any ``Authorization``, the request's in the place of those of the same name.
+
+    In one go: httpx's ``update`` goes through all headers again for each. Raises ``Unsendable`` for a header that HTTP
+    cannot carry.
+    """
+    told = {"Accept-Encoding": "gzip", **_length_and_type(request), **_checked(request.headers)}
+    named = {
+        name.lower().encode("ascii"): (name.encode("ascii"), value.encode("ascii")) for name, value in told.items()
+    }
+    if host is not None:
+        named.setdefault(b"host", (b"Host", host))
+    return [*(header for header in theirs if header[0].lower() not in _OURS | named.keys()), *named.values()]
 
 
 def media_request(
@@ -115,16 +132,6 @@ def _assembled(
     headers.setdefault("Host", url.netloc.decode("ascii"))
     extensions = {"timeout": timeout.as_dict()}
     return httpx.Request(method, url, headers=headers, cookies=cookies, stream=outgoing, extensions=extensions)
-
-
-def _joined(theirs: httpx.Headers, own: Mapping[str, str]) -> httpx.Headers:
-    """Their headers but for any ``Authorization``, ours in the place of those of the same name.
-
-    In one go: httpx's ``update`` goes through all headers again for each.
-    """
-    replaced = {b"authorization", *(name.lower().encode("ascii") for name in own)}
-    kept = [(name, value) for name, value in theirs.raw if name.lower() not in replaced]
-    return httpx.Headers([*kept, *((name.encode("ascii"), value.encode("ascii")) for name, value in own.items())])
 
 
 def _length_and_type(request: Request) -> dict[str, str]:

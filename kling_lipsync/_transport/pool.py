@@ -42,11 +42,17 @@ _HTTPX: dict[type[Exception], type[httpx.TransportError]] = {
 
 def default_client(connections: int | None = None) -> httpx.AsyncClient:
     """A client over httpcore2 with the proxies of the environment and at most ``connections`` open at once for each."""
-    mounts = {
+    return httpx.AsyncClient(
+        transport=Httpcore2Transport(connections=connections), mounts=environment_mounts(connections)
+    )
+
+
+def environment_mounts(connections: int | None) -> dict[str, httpx.AsyncBaseTransport | None]:
+    """The proxies of the environment as an ``httpx.AsyncClient`` takes them."""
+    return {
         pattern: Httpcore2Transport(connections=connections, proxy=proxy) if proxy else None
         for pattern, proxy in environment_proxies().items()
     }
-    return httpx.AsyncClient(transport=Httpcore2Transport(connections=connections), mounts=mounts)
 
 
 class Httpcore2Transport(httpx.AsyncBaseTransport):
@@ -60,12 +66,17 @@ class Httpcore2Transport(httpx.AsyncBaseTransport):
         self._proxy = proxy
         self._pool: httpcore2.AsyncConnectionPool | None = None
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The answer's head, its body still to be read; raises httpx's errors."""
+    @property
+    def pool(self) -> httpcore2.AsyncConnectionPool:
+        """The connections; opening them reads the certificates."""
         if self._pool is None:
             self._pool = self._open()
-        with _httpx_errors():
-            answer = await self._pool.handle_async_request(_httpcore_request(request))
+        return self._pool
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The answer's head, its body still to be read; raises httpx's errors."""
+        with httpx_errors():
+            answer = await self.pool.handle_async_request(_httpcore_request(request))
         stream = _AnswerStream(answer.stream)  # type: ignore[arg-type]  # asynchronous, as the pool is
         return httpx.Response(answer.status, headers=answer.headers, stream=stream, extensions=answer.extensions)
 
@@ -95,11 +106,11 @@ class _AnswerStream(httpx.AsyncByteStream):
         return self
 
     async def __anext__(self) -> bytes:
-        with _httpx_errors():
+        with httpx_errors():
             return await anext(self._pieces)
 
     async def aclose(self) -> None:
-        with _httpx_errors():
+        with httpx_errors():
             try:
                 await self._pieces.aclose()  # type: ignore[attr-defined]  # a generator
             finally:
@@ -107,7 +118,8 @@ class _AnswerStream(httpx.AsyncByteStream):
 
 
 @contextmanager
-def _httpx_errors() -> Iterator[None]:
+def httpx_errors() -> Iterator[None]:
+    """Puts httpx's errors in the place of those of httpcore2."""
     try:
         yield
     except tuple(_HTTPX) as error:
@@ -118,14 +130,15 @@ def _httpx_errors() -> Iterator[None]:
 def _httpcore_request(request: httpx.Request) -> httpcore2.Request:
     return httpcore2.Request(
         method=request.method,
-        url=_httpcore_url(request.url),
+        url=httpcore_url(request.url),
         headers=request.headers.raw,
         content=request.stream,
         extensions=request.extensions,
     )
 
 
-def _httpcore_url(url: httpx.URL) -> httpcore2.URL:
+def httpcore_url(url: httpx.URL) -> httpcore2.URL:
+    """The same address in httpcore2's terms."""
     return httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
 
 
@@ -136,4 +149,4 @@ def _httpcore_proxy(address: str) -> httpcore2.Proxy:
         raise httpx.ProxyError("its address is none of http://, https:// or socks5://") from error
     if proxy.url.scheme.startswith("socks") and find_spec("socksio") is None:
         raise httpx.ProxyError("a SOCKS proxy needs the package socksio")
-    return httpcore2.Proxy(_httpcore_url(proxy.url), auth=proxy.raw_auth)
+    return httpcore2.Proxy(httpcore_url(proxy.url), auth=proxy.raw_auth)
