@@ -28,6 +28,7 @@ T = TypeVar("T")
 COLUMNS = frozenset(fields_dict(Event))
 """The fields of an event that have columns of their own."""
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 _RAW = frozenset({"raw"})
 _MILLION = Decimal(1_000_000)
 _MOST = 10**15
@@ -76,7 +77,7 @@ def _omitted(kind: type[Any], names: frozenset[str]) -> dict[str, Any]:
 
 def _encode(value: object) -> str:
     try:
-        return json.dumps(_converter().unstructure(value), separators=(",", ":"), allow_nan=False)
+        return _ENCODER.encode(_converter().unstructure(value))
     except (TypeError, ValueError) as error:
         raise JournalError(f"the journal cannot keep a {type(value).__name__}: {error}") from error
 
