@@ -29,7 +29,7 @@ def test_a_batch_in_which_everything_happened(line: Line) -> None:
         fault(world, "stuck", "create", count=1)
         fault(world, "fail", "create", count=1, message=f"<i>no</i> {world.media('x.mp4')}?sig=1234")
         fault(world, "502", "results")
-        run = line.run(world, path, "--gateway", "blind.toml", "--task-timeout", "0.5", "--download", "out")
+        run = line.run(world, path, "--gateway", "blind.toml", "--task-timeout", "3", "--download", "out")
         assert run.status == 4
     before = (line.folder / "jobs.csv.journal").read_bytes()
     ended = line("report", "jobs.csv.journal")
