@@ -32,6 +32,7 @@ class Claims:
         self._context = context
         self._tickets: dict[str, Ticket] = {}
         self._busy: dict[str, anyio.Event] = {}
+        self._told_of_others = False
 
     async def take_over(self) -> None:
         """Claims every open job that no living process has, so that its task is watched, waited for or not."""
@@ -80,7 +81,7 @@ class Claims:
             try:
                 admission = await self._context.journal.admit(job.key, settings, video)
             except ClaimLost as error:
-                logger.info("%s", error)
+                self._tell_of_others(error)
                 place.let_another_in()  # other jobs may be prepared while this one waits
                 await self._context.neighbours.gives_back(job.key)
                 if self._context.breaker.reason is not None:
@@ -117,6 +118,14 @@ class Claims:
         del self._tickets[ticket.state.key]
         with CancelScope(shield=True):
             await self._context.journal.release(ticket.claim, ended=ended)
+
+    def _tell_of_others(self, error: ClaimLost) -> None:
+        """The first such job is told aloud; there may be thousands."""
+        if self._told_of_others:
+            logger.info("%s", error)
+        else:
+            logger.warning("%s. This run waits for it, and for any others like it", error)
+        self._told_of_others = True
 
     async def _current(self, ticket: Ticket, admission: Admission) -> Ticket:
         """What was begun for another account begins anew: its face session is that account's."""

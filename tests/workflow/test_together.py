@@ -38,6 +38,15 @@ async def test_both_end_with_every_job_and_each_is_bought_once(world: World) -> 
     assert (world.stats()["tasks"], world.stats()["max_running"]) == (30, 5)
 
 
+async def test_waiting_for_the_others_is_told_once(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Who finds its jobs in other hands says so aloud, once however many they are."""
+    async with world.coordinator() as first, world.coordinator() as second:
+        await both(first, second, 30)
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert 1 <= len(told) <= 2  # one for each of the two
+    assert all("is being run by another process" in line and "This run waits for it" in line for line in told)
+
+
 async def test_a_failed_attempt_is_retried_once_by_both(world: World) -> None:
     """What failed before either began is tried again by one of them; what fails again is not, by the other."""
     world.sandbox.faults.add(Fault("fail", "create", count=2, message="no mouth to move"))
