@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from benchmarks import _child, floor
 from benchmarks._chaos_world import world
 from benchmarks._figures import Aim, Figure, Size
-from benchmarks._measured import SOUND, Batch, batch
+from benchmarks._measured import SOUND, batch
 
 SLOTS = 20
 INTERVAL = 0.1
@@ -34,28 +37,22 @@ def measure(size: Size) -> list[Figure]:
         Figure(name=f"utilisation: {name}", ours=ours.utilisation, script=script.utilisation, aim=full),
         Figure(name=f"utilisation: {name}, {LOOKING}", ours=looking.utilisation),
         Figure(name=f"API requests a job: {name}", ours=ours.requests_a_job, script=script.requests_a_job),
-        Figure(name=f"CPU a job, ms: {name}", ours=ours.cpu, script=script.cpu, floor=_floor(ours, slots), aim=cheap),
+        Figure(
+            name=f"CPU a job, ms: {name}",
+            ours=ours.cpu,
+            script=script.cpu,
+            floor=_floor(jobs, slots, sandbox),
+            aim=cheap,
+        ),
         Figure(name=f"CPU a job, ms: {name}, {LOOKING}", ours=looking.cpu),
     ]
 
 
-def _floor(done: Batch, slots: int) -> dict[str, float]:
-    """CPU a job, in ms, of sending the requests of ``done`` by bare libraries."""
-    counts = dict(done.requests)
-    identifies, creates = counts.pop("identify"), counts.pop("create")
-    with world(slots=10**6, identify_seconds=0.0, speed=1e6) as served:
-        return {
-            library: _child.run(
-                "floor:send_all",
-                library=library,
-                url=served.url,
-                identifies=identifies,
-                creates=creates,
-                looks=sum(counts.values()),
-                in_flight=slots,
-                sound=SOUND,
-            ).result
-            * 1000
-            / done.jobs
-            for library in floor.installed()
-        }
+def _floor(jobs: int, slots: int, sandbox: Mapping[str, Any]) -> dict[str, float]:
+    """CPU a job, in ms, of the same requests in the same rhythm by bare libraries."""
+    costs = {}
+    for library in floor.installed():
+        with world(slots=slots, task_sigma=0.4, **sandbox) as served:
+            arguments = {"url": served.url, "jobs": jobs, "slots": slots, "interval": INTERVAL, "sound": SOUND}
+            costs[library] = _child.run("rhythm:send_in_rhythm", library=library, **arguments).result * 1000 / jobs
+    return costs

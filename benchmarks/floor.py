@@ -33,15 +33,16 @@ Send = Callable[[str, str, bytes | None], Awaitable[bytes]]
 Wire = tuple[str, str, bytes | None]
 
 
-def send_all(library: str, url: str, identifies: int, creates: int, looks: int, in_flight: int, sound: str) -> float:
+def send_all(library: str, url: str, counts: dict[str, int], in_flight: int, sound: str) -> float:
     """Seconds of processor time to send the requests of a batch by ``library``, so many at once.
 
-    A look reads a page of the list with twice as many tasks as are in flight. The bodies are ready.
+    ``counts`` has ``identifies``, ``creates`` and ``looks``. A look reads a page of the list with twice as many tasks
+    as are in flight. The bodies are ready.
     """
     requests = [
-        *_identifies(url, identifies),
-        *_creates(url, creates, Path(sound).read_bytes()),
-        *[("GET", f"{url}/v1/videos/advanced-lip-sync?pageNum=1&pageSize={2 * in_flight}", None)] * looks,
+        *identifies(url, counts["identifies"]),
+        *creates(url, counts["creates"], Path(sound).read_bytes()),
+        *[look(url, 2 * in_flight)] * counts["looks"],
     ]
     random.Random(0).shuffle(requests)  # noqa: S311 - an order, no secret
 
@@ -61,12 +62,18 @@ def send_all(library: str, url: str, identifies: int, creates: int, looks: int, 
     return anyio.run(main)
 
 
-def _identifies(url: str, count: int) -> Iterator[Wire]:
+def look(url: str, size: int) -> Wire:
+    """The read of a list page."""
+    return "GET", f"{url}/v1/videos/advanced-lip-sync?pageNum=1&pageSize={size}", None
+
+
+def identifies(url: str, count: int) -> Iterator[Wire]:
+    """A call for each of so many videos."""
     for video in videos(url, count):
         yield "POST", f"{url}/v1/videos/identify-face", json.dumps({"video_url": video}).encode()
 
 
-def _creates(url: str, count: int, sound: bytes) -> Iterator[Wire]:
+def creates(url: str, count: int, sound: bytes) -> Iterator[Wire]:
     """Bodies of the size and the fields that the coordinator sends, on one session."""
     choice = {
         "face_id": "0",

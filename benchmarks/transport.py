@@ -39,7 +39,7 @@ def _costs(rounds: int, counts: dict[str, int]) -> dict[str, float]:
     with world(slots=10**6, identify_seconds=0.0, speed=1e6) as served:
         for _ in range(rounds):
             for library, seen in costs.items():
-                arguments = {"url": served.url, "in_flight": IN_FLIGHT, "sound": SOUND, **counts}
+                arguments = {"url": served.url, "in_flight": IN_FLIGHT, "sound": SOUND, "counts": counts}
                 spent = _child.run("floor:send_all", library=library, **arguments)
                 seen.append(spent.result * 1000 / sum(counts.values()))
     return {library: median(seen) for library, seen in costs.items()}
