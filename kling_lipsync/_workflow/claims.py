@@ -135,7 +135,8 @@ class Claims:
 
     def _keep(self, admission: Admission, meta: Mapping[str, str]) -> Ticket:
         key = admission.claim.key
-        ticket = Ticket(claim=admission.claim, state=JobState.replay(key, admission.events), meta=meta)
+        seq = admission.events[-1].seq if admission.events else 0
+        ticket = Ticket(claim=admission.claim, state=JobState.replay(key, admission.events), seq=seq, meta=meta)
         self._tickets[key] = ticket
         self._context.slots.change(False, ticket.state.holds_slot)
         return ticket

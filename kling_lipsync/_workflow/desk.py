@@ -107,11 +107,11 @@ class Desk:
         await self._claims.after_crash(ticket)
         if ticket.state.next_step is not Step.WATCH:
             self._context.watcher.forget(ticket.state.key)
-        if self._context.settings.retry_failed and self._failed_before(ticket.state):
+        if self._context.settings.retry_failed and self._failed_before(ticket):
             await self._claims.write(ticket, AttemptStarted(attempt=ticket.state.attempt + 1))
 
-    def _failed_before(self, state: JobState) -> bool:
-        earlier = state.seq <= self._context.recorder.begun_after
+    def _failed_before(self, ticket: Ticket) -> bool:
+        state, earlier = ticket.state, ticket.seq <= self._context.recorder.begun_after
         return earlier and state.next_step is Step.DONE and state.status is Status.FAILED
 
 

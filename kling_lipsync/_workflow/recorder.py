@@ -24,10 +24,13 @@ Observer = Callable[[Event], Awaitable[None] | None]
 
 @define(kw_only=True, eq=False)
 class Ticket:
-    """A claimed job on its way: its state, and what its caller passes through to its outcome."""
+    """A claimed job on its way: its state, the number of its last event, and what its caller passes through to its
+    outcome.
+    """
 
     claim: Claim
     state: JobState
+    seq: int = 0
     meta: Mapping[str, str] = field(factory=dict)
 
 
@@ -64,32 +67,32 @@ class Recorder:
             await self._tell(event)
 
     async def _write(self, ticket: Ticket, events: Sequence[Event], intends: bool) -> Sequence[Event]:
-        before = ticket.state
-        draft = before
-        for event in events:
-            draft = draft.apply(evolve(event, at=self.clock.wall()))
+        before, now = ticket.state, self.clock.wall()
+        states = [before]
+        for version, event in enumerate(events, before.version + 1):
+            states.append(states[-1].apply(evolve(event, version=version, at=now)))
+        after = states[-1]
         recorded = await self.journal.append(
             ticket.claim,
             *events,
             after=before.version,
-            outcome=draft.outcome(ticket.meta),
-            ended=draft.next_step in self.ends,
+            outcome=after.outcome(ticket.meta),
+            ended=after.next_step in self.ends,
             # Only a new task asks for a slot; one that was found runs already.
             slots=self.slots.journal_ceiling if intends else None,
             budget=self.budget,
         )
-        for event in recorded:
-            self._move(ticket, event)
-        if self.breaker.reason is not None:
-            self.slots.wake_all()
+        ticket.state, ticket.seq = after, recorded[-1].seq
+        for each, following, event in zip(states, states[1:], recorded, strict=False):
+            self._count(each, following, event)
         return recorded
 
-    def _move(self, ticket: Ticket, event: Event) -> None:
-        before = ticket.state
-        ticket.state = before.apply(event)
-        self.slots.change(before.holds_slot, ticket.state.holds_slot)
+    def _count(self, before: JobState, after: JobState, event: Event) -> None:
+        self.slots.change(before.holds_slot, after.holds_slot)
         self._teach_slots(before, event)
         self.breaker.observe(event)
+        if self.breaker.reason is not None:
+            self.slots.wake_all()
 
     def _teach_slots(self, before: JobState, event: Event) -> None:
         if before.next_step is not Step.CREATE:

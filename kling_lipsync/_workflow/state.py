@@ -107,7 +107,6 @@ class JobState:
     status: Status = Status.NOT_STARTED
     version: int = 0
     attempt: int = 1
-    seq: int = 0
     paused: bool = False
     holds_slot: bool = False
     reserved: Decimal = ev.NOTHING
@@ -155,7 +154,6 @@ class JobState:
             status=_STATUS.get(event.row, Status.NOT_STARTED if step in BEFORE_MONEY else self.status),
             version=event.version,
             attempt=event.attempt,
-            seq=event.seq,
             paused=event.pauses,
             holds_slot=self.holds_slot if event.slot is None else event.slot,
             reserved=self.reserved if event.reserves is None else event.reserves,

@@ -75,7 +75,10 @@ async def _one_step(context: Context, ticket: Ticket, job: Job) -> None:
 async def _facts(context: Context, job: Job, state: JobState) -> Sequence[Event]:
     """What the next step makes of the job, and those after it that are taken at once: they are written together."""
     facts: list[Event] = []
-    while not facts or (isinstance(facts[-1], LEAD_ON) and state.next_step is not Step.INTEND):
+    while True:
         facts.append(await perform(context, state.next_step, job, state))
+        if not isinstance(facts[-1], LEAD_ON):
+            return facts
         state = state.apply(facts[-1])
-    return facts
+        if state.next_step is Step.INTEND:
+            return facts
