@@ -70,13 +70,14 @@ class SqliteJournal(Reader):
         journal is corrupt, foreign, newer, not writable, on a disk that cannot lock (no network disk can keep one), or
         belongs to another account and has open jobs or living owners; a file that is not a journal is left as it is.
         """
-        if self._store:
-            raise JournalError("the journal is open already")
         try:
             await self._worker.run(partial(self._open, account))
-        except BaseException:
+        except get_cancelled_exc_class():
             await self.aclose()
             raise
+        finally:
+            if self._store is None:
+                self._worker.close()
 
     async def aclose(self) -> None:
         """Gives the claims back and closes the file. A second call does nothing. Raises ``JournalError``."""
@@ -159,9 +160,9 @@ class SqliteJournal(Reader):
         ``seq``, ``key``, ``at`` and ``version``.
 
         ``outcome`` is how the job stands once they are written; ``ended``: nothing is left to do for it, and it is
-        given back with them, as by ``release``. The claim, the ceiling ``slots`` (for an event by
-        which the job newly takes a slot), the ``budget`` in units (for one that reserves more than the job has
-        reserved) and the events are one transaction, over the jobs of all owners. They are on disk when this returns.
+        given back with them, as by ``release``. The claim, the ceiling ``slots`` (where the job newly takes a slot),
+        the ``budget`` in units (where more is reserved than the job has reserved) and the events are one transaction,
+        over the jobs of all owners. They are on disk when this returns.
         A caller that is cancelled before this hands them in has written nothing; later they are written all the same.
         Raises ``ClaimLost``, ``NoSlot``, ``BudgetExceeded``, ``InvalidJob`` for an intent whose external task id is
         that of another job, and ``JournalError`` where the events are not known to be on disk.
@@ -175,9 +176,8 @@ class SqliteJournal(Reader):
         seqs = await self._group.put(partial(writes.append, entry=entry))
         if ended:
             del self._claims[claim.key]
-        versions = count(after + 1)
-        written = zip(events, seqs, versions, strict=False)
-        return tuple(evolve(event, seq=seq, key=claim.key, version=version, at=at) for event, seq, version in written)
+        written = enumerate(zip(events, seqs, strict=True), after + 1)
+        return tuple(evolve(event, seq=seq, key=claim.key, version=version, at=at) for version, (event, seq) in written)
 
     async def keep_session(self, video: str, session: FaceSession, made_at: float) -> None:
         """Keeps a face session for other jobs on the same video, and for the next run; not Kling's ``raw`` answer.
@@ -222,6 +222,8 @@ class SqliteJournal(Reader):
     def _open(self, account: str) -> None:
         from .store import open_store
 
+        if self._store:
+            raise JournalError("the journal is open already")
         path, shared = self._path and self._path.resolve(), not self._worker.inline
         store = self._store = open_store(path, _text(account), clock=self._clock, shared=shared)
         self._owners = store.owners

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -29,7 +28,7 @@ class Worker:
         self.inline = inline
         self._calls: SimpleQueue[Call | None] = SimpleQueue()
         self._end: finalize[..., Worker] | None = None
-        self._process = 0
+        self._thread: threading.Thread | None = None
         self._loop: EventLoopToken | None = None
 
     async def run(self, call: Callable[[], T]) -> T:
@@ -82,14 +81,15 @@ class Worker:
 
     def _hand_over(self, call: Call) -> None:
         self._loop = current_token()
-        if self._end is None or self._process != os.getpid():  # a forked child has none of its parent's threads
+        if self._end is None or self._thread is None or not self._thread.is_alive():  # as in a forked child
             self._start()
         self._calls.put(call)
 
     def _start(self) -> None:
-        self._calls, self._process = SimpleQueue(), os.getpid()
+        self._calls = SimpleQueue()
         self._end = finalize(self, self._calls.put, None)
-        threading.Thread(target=_serve, args=(self._calls,), name="kling_lipsync journal", daemon=True).start()
+        self._thread = threading.Thread(target=_serve, args=(self._calls,), name="kling_lipsync journal", daemon=True)
+        self._thread.start()
 
 
 def _serve(calls: SimpleQueue[Call | None]) -> None:

@@ -87,7 +87,8 @@ class Claims:
                 if self._context.breaker.reason is not None:
                     return None, False
             else:
-                self._context.sessions.note(video, admission.session)
+                if not admission.events:  # else it may be long until the job needs one
+                    self._context.sessions.note(video, admission.session)
                 return await self._current(self._keep(admission, job.meta), admission), admission.changed
         row = await self._context.journal.row(job.key)
         return self._tickets[job.key], row is not None and row.settings != settings

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
+from itertools import pairwise
 
 from attrs import define, evolve, field
 
@@ -83,7 +84,7 @@ class Recorder:
             budget=self.budget,
         )
         ticket.state, ticket.seq = after, recorded[-1].seq
-        for each, following, event in zip(states, states[1:], recorded, strict=False):
+        for (each, following), event in zip(pairwise(states), recorded, strict=True):
             self._count(each, following, event)
         return recorded
 

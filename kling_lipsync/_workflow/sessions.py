@@ -82,7 +82,7 @@ class Sessions:
         """What the journal kept for the video of that name a moment ago, as a job was admitted: one look is spared."""
         if kept is not None:
             self._remember(name, kept)
-        elif len(self._absent) < _REMEMBERED:
+        elif name not in self._recent and len(self._absent) < _REMEMBERED:
             self._absent.add(name)
 
     async def kept(self, video: Video, not_before: float = 0.0) -> Kept | None:
@@ -103,7 +103,7 @@ class Sessions:
 
     async def get(self, video: Video) -> FaceSession:
         """The video's session, kept or asked for. Raises what identify raises; a call that fails is not repeated."""
-        kept = await self.kept(video)
+        kept = self._alive(await self._journal.session(video_name(video)), 0.0)
         return kept[0] if kept is not None else (await self.ask(video))[0]
 
     async def ask(self, video: Video, not_before: float = 0.0) -> tuple[FaceSession, float, bool]:
@@ -135,5 +135,6 @@ class Sessions:
     def _remember(self, name: str, kept: Kept) -> None:
         self._recent[name] = max(kept, self._recent.get(name, kept), key=lambda each: each[1])
         self._recent.move_to_end(name)
+        self._absent.discard(name)
         if len(self._recent) > _REMEMBERED:
             self._recent.popitem(last=False)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
+import anyio.lowlevel
 import pytest
 from attrs import define, field
 
@@ -96,6 +97,22 @@ async def test_an_older_session_does_not_replace_a_newer_one(world: World) -> No
         it.sessions.note(NAME, (session("old"), it.now - 60))
         it.sessions.note(NAME, None)
         assert await it.sessions.kept(OURS) == (session("new"), it.now)
+
+
+async def test_what_was_noted_does_not_outlast_what_was_told_since(world: World) -> None:
+    """A note that nobody used, as of a job that was refused, hides neither a newer session nor another process's."""
+    async with scene(world) as it:
+        it.sessions.note(NAME, None)
+        assert (await it.sessions.ask(OURS))[2]
+        for number in range(300):  # until the video is no longer among the remembered
+            it.sessions.note(f"another {number}", (session("another"), it.now))
+        await anyio.lowlevel.checkpoint()
+        assert await it.sessions.kept(OURS) is not None
+        other = Video.from_url(VIDEO + "?other")
+        it.sessions.note(video_name(other), None)
+        await it.journal.keep_session(video_name(other), session("theirs"), it.now)
+        assert (await it.sessions.get(other)).session_id == "theirs"
+        assert it.calls() == 1
 
 
 async def test_who_asks_after_the_answer_gets_it_without_a_call(world: World) -> None:
